@@ -1,0 +1,184 @@
+"""The blob store: where pixels live, so that they never travel through Redis.
+
+A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`). Keys of ours are
+`originals|results/<UTC day>/<owner>/<hash>`: whole days can be dropped without counting references, by the janitor
+or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, InvalidPathError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from shared.errors import SourceNotFound, StorageUnavailable
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+Kind = Literal["originals", "results"]
+
+_OURS = re.compile(r"(originals|results)/\d{4}-\d{2}-\d{2}/[^/]+/([0-9a-f]{64})")
+#: Longest key in bytes that S3 takes; other stores take at least as much.
+_LONGEST_KEY: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What the store knows of one object. `size` is in bytes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+def today() -> str:
+    """The UTC day that a key of now carries, `2026-11-24`."""
+    return datetime.now(UTC).strftime("%Y-%m-%d")
+
+
+def blob_key(kind: Kind, owner: str, digest: str, *, day: str | None = None) -> str:
+    """The key of a blob with this SHA-256 (64 hexadecimal digits), of today unless a day is given."""
+    return f"{kind}/{day or today()}/{owner}/{digest}"
+
+
+def digest_in(key: str) -> str | None:
+    """The SHA-256 that a key of ours carries; none for a key that somebody else chose."""
+    match = _OURS.fullmatch(key)
+    return match.group(2) if match and match.group(1) == "originals" else None
+
+
+def digest_of(data: bytes | memoryview) -> str:
+    """SHA-256 as 64 hexadecimal digits."""
+    return sha256(data).hexdigest()
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it can name an object inside the store, else raise SourceNotFound.
+
+    Refused are empty, absolute and over-long keys, empty, `.` and `..` segments, backslashes and control
+    characters: what one store normalises away and another one follows out of its root.
+    """
+    segments = key.split("/")
+    if (
+        not key
+        or len(key.encode(errors="replace")) > _LONGEST_KEY
+        or any(part in ("", ".", "..") for part in segments)
+        or any(character == "\\" or ord(character) < 32 or ord(character) == 127 for character in key)
+    ):
+        raise SourceNotFound("The source is not a key inside the blob store.")
+    return key
+
+
+class BlobStore:
+    """Reads and writes whole objects; raises SourceNotFound or StorageUnavailable, nothing else.
+
+    The synchronous methods are for pool children and scripts, those ending in `_async` for event loops.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store = _open(url)
+
+    def get(self, key: str) -> memoryview:
+        """The bytes of one object, without a copy."""
+        with _translated(key):
+            return memoryview(obstore.get(self._store, check_key(key)).bytes())
+
+    async def get_async(self, key: str) -> memoryview:
+        with _translated(key):
+            answer = await obstore.get_async(self._store, check_key(key))
+            return memoryview(await answer.bytes_async())
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Store an object whole or not at all (a local store writes beside it, then renames)."""
+        with _translated(key):
+            obstore.put(self._store, check_key(key), data, use_multipart=False)
+
+    async def put_async(self, key: str, data: bytes | memoryview) -> None:
+        with _translated(key):
+            await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
+
+    def head(self, key: str) -> Blob | None:
+        """What the store knows of an object; none when it is not there."""
+        try:
+            with _translated(key):
+                return _blob(obstore.head(self._store, check_key(key)))
+        except SourceNotFound:
+            return None
+
+    async def head_async(self, key: str) -> Blob | None:
+        try:
+            with _translated(key):
+                return _blob(await obstore.head_async(self._store, check_key(key)))
+        except SourceNotFound:
+            return None
+
+    async def stream(self, key: str, *, start: int, end: int, chunk: int = 256 * 1024) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end`, in pieces of about `chunk` bytes."""
+        with _translated(key):
+            answer = await obstore.get_async(self._store, check_key(key), options={"range": (start, end)})
+            async for piece in answer.stream(min_chunk_size=chunk):
+                yield bytes(piece)
+
+    async def delete_async(self, keys: Sequence[str]) -> None:
+        """Remove objects; those already gone are no error."""
+        for key in keys:
+            try:
+                with _translated(key):
+                    await obstore.delete_async(self._store, check_key(key))
+            except SourceNotFound:
+                continue
+
+    async def days(self, kind: Kind) -> list[str]:
+        """The UTC days that hold blobs of a kind, oldest first."""
+        with _translated(kind):
+            listing = await obstore.list_with_delimiter_async(self._store, kind)
+        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
+
+    async def drop_day(self, kind: Kind, day: str) -> int:
+        """Remove all blobs of one kind and day; returns how many there were."""
+        dropped = 0
+        with _translated(kind):
+            async for page in obstore.list(self._store, f"{kind}/{day}", chunk_size=1000):
+                paths = [meta["path"] for meta in page]
+                await obstore.delete_async(self._store, paths)
+                dropped += len(paths)
+        return dropped
+
+    async def check(self) -> None:
+        """Raise StorageUnavailable unless the store answers."""
+        with _translated("health"):
+            await obstore.list_with_delimiter_async(self._store, "originals")
+
+
+def _open(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        root = Path(unquote(parts.path))
+        root.mkdir(parents=True, exist_ok=True)
+        return LocalStore(root)
+    return from_url(url)
+
+
+def _blob(meta: "ObjectMeta") -> Blob:
+    return Blob(key=meta["path"], size=meta["size"], etag=meta["e_tag"] or f"{meta['size']:x}")
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """Turn what obstore raises into the two errors that this module promises."""
+    try:
+        yield
+    except (FileNotFoundError, InvalidPathError, IsADirectoryError) as error:
+        raise SourceNotFound(f"There is no object {key!r} in the blob store.") from error
+    except (BaseError, OSError) as error:
+        raise StorageUnavailable("The blob store did not answer.") from error

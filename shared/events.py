@@ -1,0 +1,142 @@
+"""The events on the streams, version 1.
+
+An entry has one field `data` with the event as JSON, and optionally `traceparent` and `tracestate` (W3C Trace
+Context). Unknown members are ignored, so that a newer publisher can be read by an older consumer; a member is
+never given another meaning, a changed meaning is a new `v`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from shared import keys
+from shared.errors import InvalidEvent
+
+VERSION: Final = 1
+
+_OWNER = re.compile(keys.OWNER_PATTERN)
+_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+#: One filter of a chain: its `name` and its parameters beside it, `{"name": "blur", "size": 9}`.
+FilterSpec = dict[str, Any]
+
+
+class Output(msgspec.Struct, omit_defaults=True, frozen=True):
+    """How the developed picture is written.
+
+    `format` is one of jpeg, png, webp, avif; none means the source's own format, or png where Darkroom does not
+    write that. `quality` is 1 to 100; none means the format's default.
+    """
+
+    format: str | None = None
+    quality: int | None = None
+
+
+class ImageUploaded(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """A picture to develop. Only `source` is needed: the key of the picture inside the blob store."""
+
+    source: str
+    v: int = VERSION
+    job_id: str | None = None
+    run: int = 1
+    owner: str = "local"
+    batch: str | None = None
+    #: How many jobs the batch will have in all, when that is known.
+    expected: int | None = None
+    filters: list[FilterSpec] = []
+    output: Output = Output()
+    webhook: str | None = None
+    #: File name as its owner knows it; shown, never used as a path.
+    name: str | None = None
+    #: What ingest read from the header, where it did.
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes_in: int | None = None
+
+
+class Result(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """The stored picture: its blob key, media type and size in bytes and pixels."""
+
+    key: str
+    media_type: str
+    bytes: int
+    width: int
+    height: int
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a job failed: a code of `shared.errors` and a message that is safe to show."""
+
+    code: str
+    message: str
+
+
+class ImageProgress(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """One step on the way of a job, told by the process service.
+
+    `upload` repeats the event that caused it, so that the projection can record jobs that were published straight
+    to the stream. `at` is milliseconds since the epoch. `timings` are milliseconds per step.
+    """
+
+    type: Literal["started", "processed", "failed"]
+    job_id: str
+    upload: ImageUploaded
+    at: int
+    v: int = VERSION
+    run: int = 1
+    attempt: int = 1
+    worker: str = ""
+    result: Result | None = None
+    error: Failure | None = None
+    #: Whether the result was already stored and no pixel was touched.
+    cached: bool = False
+    timings: dict[str, float] = {}
+
+
+_uploaded = msgspec.json.Decoder(ImageUploaded)
+_progress = msgspec.json.Decoder(ImageProgress)
+_encoder = msgspec.json.Encoder()
+_Event = TypeVar("_Event")
+
+
+def encode(event: msgspec.Struct) -> bytes:
+    """The event as JSON, defaults left out."""
+    return _encoder.encode(event)
+
+
+def decode_uploaded(fields: Mapping[bytes, bytes], *, partition: int, entry_id: str) -> ImageUploaded:
+    """Read one entry of an upload stream, with its job id and batch filled in.
+
+    Raises InvalidEvent when the entry is not an event of version 1 or names a job of another partition.
+    """
+    event = _decode(_uploaded, fields)
+    job_id = event.job_id or f"{partition}-{entry_id}"
+    if not keys.is_id(job_id) or not job_id.startswith(f"{partition}-"):
+        raise InvalidEvent(f"job_id must be '{partition}-' and then 1 to 64 letters, digits or '-'.")
+    if event.v != VERSION:
+        raise InvalidEvent(f"Events of version {VERSION} are read here, this one says {event.v}.")
+    if not _OWNER.fullmatch(event.owner):
+        raise InvalidEvent("owner must be 1 to 64 letters, digits, '.', '_' or '-'.")
+    if event.batch is not None and not _BATCH.fullmatch(event.batch):
+        raise InvalidEvent("batch must be 1 to 128 letters, digits, '.', '_' or '-'.")
+    if event.run < 1:
+        raise InvalidEvent("run must be 1 or more.")
+    return msgspec.structs.replace(event, job_id=job_id)
+
+
+def decode_progress(fields: Mapping[bytes, bytes]) -> ImageProgress:
+    """Read one entry of a progress stream. Raises InvalidEvent."""
+    return _decode(_progress, fields)
+
+
+def _decode(decoder: msgspec.json.Decoder[_Event], fields: Mapping[bytes, bytes]) -> _Event:
+    data = fields.get(b"data")
+    if data is None:
+        raise InvalidEvent("The entry has no field 'data'.")
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent(f"The field 'data' is not an event: {error}") from error
