@@ -40,7 +40,7 @@ _ID = re.compile(rf"(0|[1-9][0-9]{{0,4}})-{ID_PATTERN}")
 
 def tag(partition: int) -> str:
     """The hash tag of a partition, braces included."""
-    return "{%d}" % partition
+    return f"{{{partition}}}"
 
 
 def uploaded(partition: int, *, bulk: bool = False) -> str:

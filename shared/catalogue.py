@@ -1,0 +1,97 @@
+"""The filters that workers offer, as JSON Schema.
+
+Each engine version publishes its filters under its name and keeps a heartbeat alive. What is offered to users is what
+EVERY live version has, so that no job can land on a worker that does not know its filter; when none is alive, the
+last known set; before there ever was one, NoCatalogue.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from shared import keys
+from shared.errors import InvalidParameter, NoCatalogue, UnknownFilter
+from shared.events import FilterSpec
+from shared.scripts import RedisClient
+
+
+class FilterDocument(msgspec.Struct, frozen=True):
+    """What users see of one filter. `parameters` is a JSON Schema of the parameters (draft 2020-12)."""
+
+    name: str
+    summary: str
+    parameters: dict[str, Any]
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """The filters of one engine version and when it was last seen, in seconds since the epoch."""
+
+    seen: float
+    filters: list[FilterDocument]
+
+
+_decoder = msgspec.json.Decoder(_Published)
+
+
+async def publish(redis: RedisClient, engine: str, filters: Sequence[FilterDocument]) -> None:
+    """Offer the filters of one engine version and prove that it is alive; called well within HEARTBEAT_TTL."""
+    seconds, _ = await redis.time()
+    document = msgspec.json.encode(_Published(seen=float(seconds), filters=list(filters)))
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.hset(keys.CATALOGUE_KEY, engine, document)
+    pipeline.set(keys.HEARTBEAT_PREFIX + engine, b"1", ex=keys.HEARTBEAT_TTL)
+    await pipeline.execute()
+
+
+async def offered(redis: RedisClient) -> list[FilterDocument]:
+    """The filters that every live engine version has, by name. Raises NoCatalogue before there ever was one."""
+    documents = await redis.hgetall(keys.CATALOGUE_KEY)
+    if not documents:
+        raise NoCatalogue("No worker has offered its filters yet; start the process service.")
+    known = {_text(engine): _decoder.decode(document) for engine, document in documents.items()}
+    alive = [known[engine] for engine in known if await redis.exists(keys.HEARTBEAT_PREFIX + engine)]
+    latest = max(known.values(), key=lambda published: published.seen)
+    common = _common(alive or [latest])
+    return [common[name] for name in sorted(common)]
+
+
+def check_chain(chain: Sequence[FilterSpec], filters: Sequence[FilterDocument]) -> None:
+    """Raise UnknownFilter or InvalidParameter, naming the filter, the parameter and what is allowed."""
+    by_name = {document.name: document for document in filters}
+    for spec in chain:
+        name = spec["name"]
+        if name not in by_name:
+            known = sorted(by_name)
+            raise UnknownFilter(
+                f"There is no filter {name!r}; there are {', '.join(known)}.", filter=name, allowed=known
+            )
+        _check_parameters(name, spec, by_name[name].parameters)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _common(versions: Sequence[_Published]) -> dict[str, FilterDocument]:
+    newest = max(versions, key=lambda published: published.seen)
+    names = set.intersection(*({document.name for document in version.filters} for version in versions))
+    return {document.name: document for document in newest.filters if document.name in names}
+
+
+def _check_parameters(name: str, spec: FilterSpec, schema: dict[str, Any]) -> None:
+    given = {key: value for key, value in spec.items() if key != "name"}
+    error = next(iter(_validator(msgspec.json.encode(schema)).iter_errors(given)), None)
+    if error is None:
+        return
+    parameter = str(error.instance_path[0]) if error.instance_path else ""
+    allowed = schema.get("properties", {}).get(parameter) if parameter else sorted(schema.get("properties", {}))
+    where = f"parameter {parameter}: " if parameter else ""
+    raise InvalidParameter(f"filter {name}: {where}{error.message}.", filter=name, parameter=parameter, allowed=allowed)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(msgspec.json.decode(schema))

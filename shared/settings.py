@@ -1,0 +1,48 @@
+"""The base of all settings: typed values from `DARKROOM_*` environment variables.
+
+Each service has a subclass next to it. Every field has a default that is right for a newcomer, a unit and one line
+of meaning in its description; `docs/configuration.md` is made from them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What every service needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="DARKROOM_", extra="ignore", frozen=True)
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey server, as a URL.")
+    blob_url: str = Field(
+        f"file://{Path('.darkroom/blobs').absolute()}",
+        description="Blob store, as a URL: file://, s3://, gs://, az:// or memory://. Default: .darkroom/blobs here.",
+    )
+    partitions: int = Field(
+        1, ge=1, le=1024, description="Number of partitions that jobs are spread over; the same for all services."
+    )
+    lease: Seconds = Field(10.0, description="Seconds after which an entry whose worker went silent is taken over.")
+    max_attempts: int = Field(5, ge=1, description="Starts of work on one entry before it becomes a dead letter.")
+    drain_grace: Seconds = Field(15.0, description="Seconds that work under way may take to finish after SIGTERM.")
+    backlog_limit: int = Field(
+        1_000_000, ge=1, description="Waiting entries of one stream above which uploads are refused."
+    )
+    retention: int = Field(24 * 3600, ge=60, description="Seconds a finished job and its results are kept.")
+    admin_host: str = Field("127.0.0.1", description="Address of the admin port (health and metrics).")
+    admin_port: int = Field(0, ge=0, le=65535, description="Admin port; 0 picks a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="auto is pretty on a terminal, JSON elsewhere."
+    )
+
+    @field_validator("blob_url")
+    @classmethod
+    def _blob_url(cls, url: str) -> str:
+        if "://" not in url:
+            raise ValueError("the blob store is a URL, for example file:///var/lib/darkroom or s3://bucket")
+        return url
