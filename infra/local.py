@@ -1,0 +1,190 @@
+"""The whole system on this machine, as `darkroom up` runs it: an embedded Valkey and the three services.
+
+    up ─┬─ valkey-server            (unless DARKROOM_REDIS_URL names another server)
+        ├─ services.process         the pool that develops
+        └─ infra.origin             ingest and results on one port
+
+Everything it keeps is under the data directory.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from infra import addresses, ports, server
+from infra.addresses import Addresses
+from infra.datadir import locked
+from infra.errors import CannotStart, WrongUsage
+from infra.readiness import Progress, redis_ready, stack_ready
+from infra.supervisor import Child, Program
+from shared import telemetry
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+#: Set before the process service starts: large buffers stay on the heap and keep their pages, which saves a third of a
+#: large decode (see docs/performance.md). The names are glibc's, another C library ignores them.
+MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
+#: Seconds beyond its own drain that a service may take before it is killed.
+_MARGIN: Final = 5.0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was asked for, and the ports chosen for it."""
+
+    host: str
+    port: int
+    data_dir: Path
+    workers: int | None
+    admin: Mapping[str, int]
+
+    @property
+    def http(self) -> str:
+        return ports.url(self.host, self.port)
+
+    @property
+    def admin_urls(self) -> dict[str, str]:
+        return {name: ports.url("127.0.0.1", port) for name, port in self.admin.items()}
+
+
+def up(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    data_dir: Path = Path(".darkroom"),
+    workers: int | None = None,
+    json: bool = False,
+) -> int:
+    """Run the stack until SIGTERM, SIGINT or SIGHUP and drain it; returns the exit code.
+
+    `port` 0 picks a free one, `workers` none is one per core. With `json` one line tells the addresses on standard
+    output once everything is ready; otherwise two lines for people do.
+    """
+    data_dir = data_dir.absolute()
+    try:
+        settings = _settings()
+        telemetry.configure_logging("up", level=settings.log_level, log_format=settings.log_format)
+        _check_host(host)
+        with locked(data_dir) as lock:
+            admin = {name: ports.free_port("127.0.0.1") for name in ("ingest", "process", "results")}
+            plan = _Plan(host, ports.claim(host, port), data_dir, workers, admin)
+            asyncio.run(_run(plan, settings, lock=lock, json=json))
+    except CannotStart as error:
+        print(f"darkroom: {error}", file=sys.stderr)  # noqa: T201 - said to the person who ran the command
+        return error.exit_code
+    except asyncio.CancelledError:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongUsage(f"The environment has a wrong setting: {error}") from error
+
+
+def _check_host(host: str) -> None:
+    if not ports.is_loopback(host) and os.environ.get("DARKROOM_INSECURE") != "1":
+        raise WrongUsage(
+            f"{host} can be reached from other machines, and there are no API keys yet: anybody there could use this "
+            "Darkroom. Stay on 127.0.0.1, or set DARKROOM_INSECURE=1 if the network itself is closed."
+        )
+
+
+async def _run(plan: _Plan, settings: Settings, *, lock: int, json: bool) -> None:
+    stop = _stop_request()
+    async with AsyncExitStack() as stack:
+        start = asyncio.create_task(_start(plan, settings, stack, lock=lock))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            # What had started is on the stack already, and ends with it.
+            start.cancel()
+            await asyncio.wait({start})
+            return
+        _announce(start.result(), json=json)
+        await stopping
+        log.info("draining", grace=settings.drain_grace)
+
+
+async def _start(plan: _Plan, settings: Settings, stack: AsyncExitStack, *, lock: int) -> Addresses:
+    progress = Progress()
+    redis_url = os.environ.get("DARKROOM_REDIS_URL")
+    if redis_url is None:
+        program, redis_url = server.embedded(plan.data_dir, lock=lock)
+        redis = Child(program)
+        stack.push_async_callback(redis.stop)
+        await redis.start()
+        progress.watch(redis)
+    await redis_ready(redis_url, progress)
+
+    services = [Child(program) for program in _services(plan, settings, redis_url)]
+    stack.push_async_callback(_stop_together, services)
+    for service in services:
+        await service.start()
+        progress.watch(service)
+    await stack_ready(plan.http, plan.admin_urls, progress)
+
+    known = Addresses(plan.http, redis_url, plan.admin_urls, os.getpid(), str(plan.data_dir))
+    addresses.write(plan.data_dir, known)
+    return known
+
+
+def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
+    environment = {
+        "DARKROOM_BLOB_URL": (plan.data_dir / "blobs").as_uri(),
+        **os.environ,
+        "DARKROOM_REDIS_URL": redis_url,
+        "DARKROOM_ADMIN_HOST": "127.0.0.1",
+    }
+    process = {**MALLOC, **environment, "DARKROOM_ADMIN_PORT": str(plan.admin["process"])}
+    if plan.workers is not None:
+        process["DARKROOM_WORKERS"] = str(plan.workers)
+    origin = [
+        *("infra.origin", "--host", plan.host, "--port", str(plan.port)),
+        *("--ingest-admin-port", str(plan.admin["ingest"]), "--results-admin-port", str(plan.admin["results"])),
+    ]
+    grace = settings.drain_grace + _MARGIN
+    return [
+        Program("process", [sys.executable, "-m", "services.process"], process, grace),
+        Program("origin", [sys.executable, "-m", *origin], environment, grace),
+    ]
+
+
+async def _stop_together(children: list[Child]) -> None:
+    await asyncio.gather(*(child.stop() for child in children))
+
+
+def _announce(known: Addresses, *, json: bool) -> None:
+    if json:
+        print(known.to_json(), flush=True)  # noqa: T201 - the answer of the command
+        return
+    print(f"Darkroom is ready: open {known.http}", flush=True)  # noqa: T201
+    print(f"Everything it keeps is in {known.data_dir}; Ctrl-C stops it.", flush=True)  # noqa: T201
+
+
+def _stop_request() -> asyncio.Event:
+    """An event that the first signal sets; the second one cancels the drain, which kills what is left."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    running = asyncio.current_task()
+
+    def request() -> None:
+        if stop.is_set() and running is not None:
+            running.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, request)
+    return stop

@@ -1,0 +1,57 @@
+"""Ingest and results in one process behind one public port: the origin of the stack on one machine.
+
+In a fleet a gateway does the same between two services; the services know nothing of each other either way.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+
+import typer
+from services.ingest.app import IngestService
+from services.results.app import ResultsService
+from services.results.settings import ResultsSettings
+
+from services.ingest.settings import IngestSettings
+from shared import telemetry
+from shared.service import loop_factory, serve
+
+Scope = dict[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+#: Paths that results answers, with all that lies below them; ingest answers the rest.
+RESULTS_PATHS: Final = ("/v1/jobs", "/v1/batches", "/v1/events", "/v1/dead-letters", "/v1/queue")
+
+
+def dispatch(ingest: App, results: App) -> App:
+    """One ASGI app of two, told apart by the path."""
+
+    async def app(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own callables
+        await (results if belongs_to_results(scope["path"]) else ingest)(scope, receive, send)
+
+    return app
+
+
+def belongs_to_results(path: str) -> bool:
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in RESULTS_PATHS)
+
+
+def main(
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    ingest_admin_port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
+    results_admin_port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
+) -> None:
+    """Serve ingest and results at one address until SIGTERM or SIGINT."""
+    ingest = IngestService(IngestSettings(admin_port=ingest_admin_port))
+    results = ResultsService(ResultsSettings(admin_port=results_admin_port))
+    settings = ingest.settings
+    telemetry.configure("origin", level=settings.log_level, log_format=settings.log_format)
+    app = dispatch(ingest.app, results.app)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve([ingest, results], app=app, host=host, port=port))
+    telemetry.flush()
+
+
+if __name__ == "__main__":
+    typer.run(main)

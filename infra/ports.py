@@ -1,0 +1,76 @@
+"""Ports on the addresses of this machine: whether one is free, and which one is."""
+
+import ipaddress
+import random
+from typing import Final
+
+from infra.errors import WrongUsage
+from shared.service import bind
+
+#: Below the ports that systems hand out to outgoing connections (Linux: 32768 and up, others: 49152 and up), so that
+#: no connection takes a port between our choice of it and its use.
+_CANDIDATES: Final = range(20_000, 32_000)
+_TRIES: Final = 200
+
+
+def free_port(host: str, *, preferred: int | None = None) -> int:
+    """A port that nobody listens on; `preferred` if that is one."""
+    candidates = [preferred] if preferred else []
+    candidates += random.sample(_CANDIDATES, _TRIES)
+    for port in candidates:
+        if is_free(host, port):
+            return port
+    raise WrongUsage(f"No free port found at {host} after {_TRIES} tries.")
+
+
+def is_free(host: str, port: int) -> bool:
+    try:
+        bind(host, port).close()
+    except OSError:
+        return False
+    return True
+
+
+def claim(host: str, port: int) -> int:
+    """`port`, or a free one for 0. Raises WrongUsage when it is taken or the address is not one of this machine."""
+    if port == 0:
+        return free_port(host)
+    try:
+        bind(host, port).close()
+    except PermissionError as error:
+        raise WrongUsage(
+            f"Port {port} needs more rights than you have; choose one from 1024 up with --port."
+        ) from error
+    except OSError as error:
+        if _belongs_here(host):
+            raise WrongUsage(
+                f"Port {port} at {host} is taken by another program. Stop that one, or choose another port: "
+                f"--port {free_port(host)} (or --port 0 for any free one)."
+            ) from error
+        raise WrongUsage(
+            f"Cannot listen at {host}: {error.strerror}. --host takes an address of this machine."
+        ) from error
+    return port
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def url(host: str, port: int) -> str:
+    """The address to open from this machine, also when the server listens on all of its addresses."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _belongs_here(host: str) -> bool:
+    try:
+        bind(host, 0).close()
+    except OSError:
+        return False
+    return True

