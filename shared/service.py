@@ -22,10 +22,14 @@ class Service(Protocol):
     """What `serve` runs. `app` is the public ASGI app, if the service has one."""
 
     name: str
-    settings: Settings
     health: Health
     registry: CollectorRegistry
-    app: Any | None
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def app(self) -> Any | None: ...  # noqa: ANN401 - any ASGI app
 
     async def start(self) -> None: ...
 

@@ -102,7 +102,7 @@ def configure_logging(service: str, *, level: str, log_format: Literal["auto", "
     root.handlers = [handler]
     root.setLevel(level.upper())
     # One line per request or per read is noise at our rates; metrics and traces tell it better.
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "faststream"):
+    for noisy in ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "faststream"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

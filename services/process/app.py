@@ -1,0 +1,111 @@
+"""The process service: a consumer group on the upload streams in front of a pool of processes for pixels."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.process.developer import Developer
+from services.process.door import AHEAD, PoolDoor
+from services.process.engine import ENGINE_VERSION
+from services.process.filters import documents
+from services.process.metrics import Metrics
+from services.process.pool import Pool
+from services.process.settings import ProcessSettings
+from shared import catalogue, groups, keys
+from shared.blobs import BlobStore
+from shared.entries import Source
+from shared.health import Health
+from shared.stage import Stage
+
+log = structlog.get_logger()
+
+#: Seconds between two heartbeats: two may be missed.
+_HEARTBEAT: Final = keys.HEARTBEAT_TTL / 3
+
+
+class ProcessService:
+    """See `shared.service.Service`."""
+
+    name = "process"
+    app = None
+
+    def __init__(self, settings: ProcessSettings) -> None:
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self.health = Health(self.name, ENGINE_VERSION)
+        self._metrics = Metrics(self.registry)
+        self._redis = Redis.from_url(settings.redis_url)
+        self._pool = Pool(settings)
+        self._door = PoolDoor(self._pool.size)
+        self._developer = Developer(settings, self._redis, self._pool, self._door, self._metrics)
+        self._sources = [
+            Source(keys.uploaded(partition, bulk=bulk), keys.PROCESS_GROUP, partition, bulk)
+            for partition in range(settings.partitions)
+            for bulk in (False, True)
+        ]
+        self._stage = Stage(
+            settings,
+            self._redis,
+            self._sources,
+            self._developer.handle,
+            door=self._door,
+            lanes=AHEAD * self._pool.size,
+            obituary=self._developer.obituary,
+        )
+        self._developer.stage = self._stage
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._counted: dict[str, int] = {}
+
+    async def start(self) -> None:
+        """Warm the pool, then offer the filters, then read."""
+        await self._pool.start()
+        self._heartbeat = asyncio.create_task(self._beat())
+        await self._stage.start()
+        self.health.add("redis", self._ping)
+        self.health.add("stage", self._stage.check)
+        self.health.add("pool", self._check_pool)
+        self.health.add("store", BlobStore(self.settings.blob_url).check)
+
+    async def refresh_metrics(self) -> None:
+        self._metrics.children.set(self._pool.children)
+        self._metrics.busy.set(self._pool.busy)
+        self._metrics.resident.set(self._pool.resident)
+        for reason, count in self._pool.restarts.items():
+            self._metrics.restarts.labels(reason).inc(count - self._counted.get(reason, 0))
+            self._counted[reason] = count
+        for source in self._sources:
+            backlog = await groups.backlog(self._redis, source)
+            self._metrics.length.labels(source.stream).set(backlog.length)
+            self._metrics.lag.labels(source.stream, source.group).set(backlog.lag)
+            self._metrics.pending.labels(source.stream, source.group).set(backlog.pending)
+            self._metrics.oldest.labels(source.stream, source.group).set(backlog.oldest_ms / 1000)
+
+    async def drain(self) -> None:
+        await self._stage.drain()
+        await self._pool.close(0)
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.gather(self._heartbeat, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _ping(self) -> None:
+        await self._redis.ping()
+
+    async def _check_pool(self) -> None:
+        if not self._pool.children:
+            message = "No pool process is alive."
+            raise RuntimeError(message)
+
+    async def _beat(self) -> None:
+        """Offer the filters of this engine version for as long as the service lives."""
+        while True:
+            try:
+                await catalogue.publish(self._redis, ENGINE_VERSION, documents())
+            except (RedisError, OSError) as error:
+                await self._stage.outage.wait(error)
+            else:
+                await asyncio.sleep(_HEARTBEAT)

@@ -1,0 +1,267 @@
+"""The handler of the process stage: from a batch of upload events to settled jobs.
+
+What needs no pixels (an unreadable event, a wrong chain, an identity job, a result that is stored already) is settled
+at once, in one script. The rest goes to the pool, each image for itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import stamina
+import structlog
+from opentelemetry.trace import Span
+
+from services.process import orders, spans
+from services.process.door import PoolDoor
+from services.process.facts import Facts
+from services.process.metrics import Metrics
+from services.process.orders import Order
+from services.process.pool import Pool
+from services.process.request import Report, Request
+from services.process.settings import ProcessSettings
+from shared import dead_letters, events, keys, scripts, telemetry
+from shared.dead_letters import DeadLetter
+from shared.entries import Entry, Source
+from shared.errors import DarkroomError, GaveUp, InvalidEvent, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
+from shared.events import Failure, ImageProgress, ImageUploaded, Result
+from shared.leases import Reason
+from shared.scripts import RedisClient
+from shared.stage import Outcome, Stage
+
+log = structlog.get_logger()
+
+#: A job whose image took its pool child down is tried once more before it fails.
+_CHILD_FAULTS: Final = (WorkerCrashed, TimedOut, OutOfMemory)
+_CHILD_TRIES: Final = 2
+#: Tries against a store that does not answer, before the entry is left to be redelivered.
+_STORE_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A job that is finished, ready to be settled."""
+
+    order: Order
+    span: Span
+    event: ImageProgress
+
+
+class Developer:
+    """Handles batches; `stage` is set once the stage exists, for each needs the other."""
+
+    stage: Stage
+
+    def __init__(
+        self, settings: ProcessSettings, redis: RedisClient, pool: Pool, door: PoolDoor, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._start = scripts.load(redis, "start")
+        self._facts = Facts(redis)
+        self._pool = pool
+        self._door = door
+        self._metrics = metrics
+
+    async def handle(self, source: Source, batch: Sequence[Entry]) -> None:
+        """Settle every entry of a batch. Raises what keeps an entry from it; that entry is redelivered."""
+        read = await self._read(source, batch)
+        at_once, seated = await self._sort(read)
+        self._door.learn(source, seated=len(seated))
+        if at_once:
+            await self._settle(source, at_once)
+        if seated:
+            answers = await asyncio.gather(*(self._develop(order) for order in seated), return_exceptions=True)
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+
+    def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
+        """The dead letter of an entry that used up its attempts, and the failure of its job."""
+        error = GaveUp(f"The job was started {entry.attempts} times and never came to an end.")
+        try:
+            order = orders.read(source, entry)
+        except InvalidEvent as unreadable:
+            return self._unreadable(source, entry, unreadable, worker)
+        return self._letter(order, error, worker)
+
+    async def _read(self, source: Source, batch: Sequence[Entry]) -> list[Order]:
+        read: list[Order] = []
+        for entry in batch:
+            try:
+                read.append(orders.read(source, entry))
+            except InvalidEvent as error:
+                self._metrics.dead_letters.labels(error.code).inc()
+                await self.stage.bury(source, entry, self._unreadable(source, entry, error, self.stage.consumer))
+        return read
+
+    async def _sort(self, read: Sequence[Order]) -> tuple[list[_Done], list[Order]]:
+        """Those that are finished without the pool, and those that need it."""
+        done: list[_Done] = []
+        rest: list[tuple[Order, str | None]] = []
+        for order in read:
+            result = orders.identity(order.upload)
+            if result is not None:
+                done.append(self._processed(order, spans.begin(order), result, cached=False))
+                continue
+            try:
+                rest.append((order, orders.expected_key(order.upload)))
+            except DarkroomError as error:
+                done.append(self._failed(order, spans.begin(order), orders.failure_of(error)))
+        stored = await self._facts.find([key for _, key in rest if key is not None])
+        for order, key in rest:
+            if key is not None and key in stored:
+                done.append(self._processed(order, spans.begin(order), stored[key], cached=True))
+        return done, [order for order, key in rest if key not in stored]
+
+    async def _develop(self, order: Order) -> None:
+        """Develop one image in the pool and settle it, unless it is lost or cancelled on the way."""
+        self._door.sit()
+        span = spans.begin(order)
+        try:
+            if not await self._started(order):
+                return
+            done = await self._run(order, span)
+            if done is not None:
+                await self._settle(order.source, [done])
+        finally:
+            span.end()
+            self._door.rise()
+
+    async def _started(self, order: Order) -> bool:
+        at = _now()
+        event = orders.started(order, worker=self.stage.consumer, at=at)
+        partition = order.source.partition
+        state = await self._start(
+            keys=[order.source.stream, keys.progress(partition), keys.job(partition, order.job_id)],
+            args=[
+                order.source.group,
+                self.stage.consumer,
+                order.entry.id,
+                order.upload.run,
+                events.encode(event),
+                *telemetry.fields_of(order.context),
+            ],
+        )
+        self._metrics.wait.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))
+        if order.attempt > 1:
+            self._metrics.redelivered.inc()
+        return bool(state == 1)
+
+    async def _run(self, order: Order, span: Span) -> _Done | None:
+        work = asyncio.create_task(self._tried(orders.request(order, self._settings)))
+
+        def stop(reason: Reason) -> None:
+            self._metrics.lost.inc()
+            span.set_attribute("darkroom.ended", reason)
+            work.cancel()
+
+        job_key = keys.job(order.source.partition, order.job_id)
+        self.stage.leases.watch(order.source, order.entry, job_key, stop)
+        try:
+            report = await work
+        except asyncio.CancelledError:
+            if not work.cancelled() or (current := asyncio.current_task()) is None or current.cancelling():
+                work.cancel()
+                raise
+            return None
+        except DarkroomError as error:
+            return self._failed(order, span, orders.failure_of(error))
+        spans.steps(span, report)
+        return await self._concluded(order, span, report)
+
+    async def _concluded(self, order: Order, span: Span, report: Report) -> _Done:
+        if report.result is None:
+            error = report.error or Failure("internal_error", "The engine gave no answer.")
+            return self._failed(order, span, error, report)
+        await self._facts.remember(report.result)
+        return self._processed(order, span, report.result, cached=report.cached, report=report)
+
+    async def _tried(self, request: Request) -> Report:
+        """The report of the pool. Faults of the store and of a child are tried again in place."""
+        async for attempt in stamina.retry_context(on=StorageUnavailable, attempts=_STORE_TRIES, wait_initial=0.2):
+            with attempt:
+                report = await self._with_another_child(request)
+                if report.error is not None and report.retryable:
+                    raise StorageUnavailable(report.error.message)
+        return report
+
+    async def _with_another_child(self, request: Request) -> Report:
+        for _ in range(_CHILD_TRIES - 1):
+            try:
+                return await self._pool.develop(request)
+            except _CHILD_FAULTS as error:
+                log.warning("trying once more in another child", job=request.job_id, error=error.code)
+        return await self._pool.develop(request)
+
+    def _processed(
+        self, order: Order, span: Span, result: Result, *, cached: bool, report: Report | None = None
+    ) -> _Done:
+        event = orders.processed(order, result, worker=self.stage.consumer, at=_now(), cached=cached, report=report)
+        return _Done(order, span, event)
+
+    def _failed(self, order: Order, span: Span, error: Failure, report: Report | None = None) -> _Done:
+        return _Done(order, span, orders.failed(order, error, worker=self.stage.consumer, at=_now(), report=report))
+
+    async def _settle(self, source: Source, done: Sequence[_Done]) -> None:
+        outcomes = [
+            Outcome(one.order.entry, events.encode(one.event), *spans.publish(one.span, one.order)) for one in done
+        ]
+        settled = await self.stage.settle(source, outcomes, output=keys.progress(source.partition))
+        for one, ours in zip(done, settled, strict=True):
+            spans.end(one.span, one.event.error)
+            if ours:
+                self._tell(one)
+            else:
+                self._metrics.lost.inc()
+
+    def _tell(self, one: _Done) -> None:
+        event = one.event
+        self._metrics.jobs.labels(event.type, event.error.code if event.error else "").inc()
+        if event.cached:
+            self._metrics.cached.inc()
+        for name, milliseconds in event.timings.items():
+            self._metrics.steps.labels(name).observe(milliseconds / 1000)
+        if event.timings and event.result is not None:
+            for spec in event.upload.filters:
+                self._metrics.filters.labels(spec["name"]).inc()
+            self._metrics.bytes.labels("in").inc(event.upload.bytes_in or 0)
+            self._metrics.bytes.labels("out").inc(event.result.bytes)
+        log.info(
+            event.type,
+            job=event.job_id,
+            trace_id=telemetry.trace_id(one.order.context),
+            attempt=event.attempt,
+            cached=event.cached,
+            code=event.error.code if event.error else None,
+            ms=round(sum(event.timings.values()), 1),
+        )
+
+    def _unreadable(self, source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
+        """An event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
+        upload = ImageUploaded(source="", job_id=f"{source.partition}-{entry.id}")
+        order = Order(source, entry, upload, f"{source.partition}-{entry.id}", telemetry.context_of(entry.fields))
+        event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
+        document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
+        return DeadLetter(error.code, document, events.encode(event), *telemetry.fields_of(order.context))
+
+    def _letter(self, order: Order, error: DarkroomError, worker: str) -> DeadLetter:
+        self._metrics.dead_letters.labels(error.code).inc()
+        event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
+        document = dead_letters.write(
+            order.source,
+            order.entry,
+            code=error.code,
+            message=error.message,
+            worker=worker,
+            job_id=order.job_id,
+            owner=order.upload.owner,
+            run=order.upload.run,
+            trace=telemetry.trace_id(order.context),
+        )
+        return DeadLetter(error.code, document, events.encode(event), *telemetry.fields_of(order.context))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,50 @@
+"""The facts of stored results, kept in Redis until their day is over: an identical request then touches no pixels.
+
+Advisory: what is not found is developed, what cannot be written is only slower next time.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.events import Result
+from shared.scripts import RedisClient
+
+log = structlog.get_logger()
+
+_decoder = msgspec.json.Decoder(Result)
+
+
+class Facts:
+    """Looks up and remembers results by their blob key, which names source, chain, output, engine and day."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+
+    async def find(self, result_keys: Sequence[str]) -> dict[str, Result]:
+        """Those results that are known to be stored."""
+        if not result_keys:
+            return {}
+        try:
+            values = await self._redis.mget([keys.cache(key) for key in result_keys])
+        except (RedisError, OSError) as error:
+            log.debug("no facts", error=str(error))
+            return {}
+        return {key: _decoder.decode(value) for key, value in zip(result_keys, values, strict=True) if value}
+
+    async def remember(self, result: Result) -> None:
+        try:
+            await self._redis.set(keys.cache(result.key), msgspec.json.encode(result), ex=_seconds_of_today_left())
+        except (RedisError, OSError) as error:
+            log.debug("facts not kept", error=str(error))
+
+
+def _seconds_of_today_left() -> int:
+    """A result is reused only within its UTC day."""
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return max(1, int((midnight - now).total_seconds()))

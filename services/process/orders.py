@@ -1,0 +1,155 @@
+"""From an entry of an upload stream to an order: what to develop, checked, and under which key it will be stored."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from opentelemetry.context import Context
+
+from services.process.pipeline import result_key
+from services.process.request import Report, Request
+from services.process.settings import ProcessSettings
+from shared import events, telemetry
+from shared.blobs import digest_in, today
+from shared.entries import Entry, Source
+from shared.errors import DarkroomError
+from shared.events import Failure, FilterSpec, ImageProgress, ImageUploaded, Output, Result
+
+#: Media types whose format is written as well as read; an empty chain leaves such a source as it is.
+_WRITTEN: Final = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job as read from its entry. `context` is the trace context that the entry carries."""
+
+    source: Source
+    entry: Entry
+    upload: ImageUploaded
+    job_id: str
+    context: Context
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first start."""
+        return self.entry.attempts + 1
+
+
+def read(source: Source, entry: Entry) -> Order:
+    """Read one entry. Raises InvalidEvent."""
+    upload = events.decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id)
+    assert upload.job_id is not None  # noqa: S101 - decode_uploaded fills it in
+    return Order(source, entry, upload, upload.job_id, telemetry.context_of(entry.fields))
+
+
+def identity(upload: ImageUploaded) -> Result | None:
+    """The result of a job that changes nothing: its source. None when there is work to do or too little is known."""
+    if upload.filters or upload.output.quality is not None or digest_in(upload.source) is None:
+        return None
+    if upload.media_type is None or upload.bytes_in is None or upload.width is None or upload.height is None:
+        return None
+    written = _WRITTEN.get(upload.media_type)
+    if written is None or upload.output not in (Output(), Output(format=written)):
+        return None
+    return Result(
+        key=upload.source,
+        media_type=upload.media_type,
+        bytes=upload.bytes_in,
+        width=upload.width,
+        height=upload.height,
+    )
+
+
+def expected_key(upload: ImageUploaded) -> str | None:
+    """The key that the result will have, when the source is named by its content; none when it is not.
+
+    Raises UnknownFilter and InvalidParameter.
+    """
+    digest = digest_in(upload.source)
+    if digest is None:
+        return None
+    return _key(digest, msgspec.json.encode(upload.filters), upload.output, upload.owner, today())
+
+
+def request(order: Order, settings: ProcessSettings) -> Request:
+    """What the pool is asked for."""
+    upload = order.upload
+    return Request(
+        job_id=order.job_id,
+        source=upload.source,
+        owner=upload.owner,
+        filters=upload.filters,
+        output=upload.output,
+        limits=settings.limits,
+    )
+
+
+def started(order: Order, *, worker: str, at: int) -> ImageProgress:
+    return ImageProgress(
+        type="started",
+        job_id=order.job_id,
+        upload=order.upload,
+        at=at,
+        run=order.upload.run,
+        attempt=order.attempt,
+        worker=worker,
+    )
+
+
+def processed(
+    order: Order, result: Result, *, worker: str, at: int, cached: bool, report: Report | None = None
+) -> ImageProgress:
+    """The event of a done job; facts of the source that the report found complete the upload."""
+    return ImageProgress(
+        type="processed",
+        job_id=order.job_id,
+        upload=_completed(order.upload, report),
+        at=at,
+        run=order.upload.run,
+        attempt=order.attempt,
+        worker=worker,
+        result=result,
+        cached=cached,
+        timings=_timings(report),
+    )
+
+
+def failed(order: Order, error: Failure, *, worker: str, at: int, report: Report | None = None) -> ImageProgress:
+    return ImageProgress(
+        type="failed",
+        job_id=order.job_id,
+        upload=_completed(order.upload, report),
+        at=at,
+        run=order.upload.run,
+        attempt=order.attempt,
+        worker=worker,
+        error=error,
+        timings=_timings(report),
+    )
+
+
+def failure_of(error: DarkroomError) -> Failure:
+    return Failure(code=error.code, message=error.message)
+
+
+@lru_cache(maxsize=4096)
+def _key(digest: str, filters: bytes, output: Output, owner: str, day: str) -> str:
+    return result_key(digest, msgspec.json.decode(filters, type=list[FilterSpec]), output, owner, day)
+
+
+def _completed(upload: ImageUploaded, report: Report | None) -> ImageUploaded:
+    if report is None or report.source is None:
+        return upload
+    found = report.source
+    return msgspec.structs.replace(
+        upload,
+        bytes_in=found.bytes,
+        media_type=found.media_type or upload.media_type,
+        width=found.width or upload.width,
+        height=found.height or upload.height,
+    )
+
+
+def _timings(report: Report | None) -> dict[str, float]:
+    return {step.name: round(step.milliseconds, 3) for step in report.steps} if report is not None else {}

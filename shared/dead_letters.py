@@ -1,0 +1,73 @@
+"""Dead letters: events that could not be read or that used up their attempts, kept with all that is known of them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from shared.entries import Entry, Source
+
+#: Prefix of the original entry's fields in a dead letter.
+ENTRY_PREFIX: Final = b"entry."
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """The field `data` of an entry of `image.dead:{p}`. `at` is ms since the epoch, `job_id` empty when unknown."""
+
+    stream: str
+    entry_id: str
+    job_id: str
+    owner: str
+    run: int
+    code: str
+    message: str
+    attempts: int
+    worker: str
+    at: int
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A letter ready to be written, and the `failed` event of its job (empty when there is none to tell)."""
+
+    code: str
+    document: bytes
+    event: bytes = b""
+    traceparent: str = ""
+    tracestate: str = ""
+
+
+#: Writes the dead letter of an entry that used up its attempts; given the entry, its source and this consumer.
+Obituary = Callable[[Source, Entry, str], DeadLetter]
+
+
+def write(  # noqa: PLR0913 - one keyword per member of the document
+    source: Source,
+    entry: Entry,
+    *,
+    code: str,
+    message: str,
+    worker: str,
+    job_id: str = "",
+    owner: str = "local",
+    run: int = 1,
+    trace: str = "",
+) -> bytes:
+    """The document of a dead letter."""
+    letter = Letter(
+        stream=source.stream,
+        entry_id=entry.id,
+        job_id=job_id,
+        owner=owner,
+        run=run,
+        code=code,
+        message=message,
+        attempts=entry.attempts,
+        worker=worker,
+        at=int(time.time() * 1000),
+        trace=trace,
+    )
+    return msgspec.json.encode(letter)

@@ -1,0 +1,105 @@
+"""Leases: which entries this process works on, kept alive while it does, and what became of them meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared import scripts
+from shared.entries import Entry, Source
+from shared.outage import Outage
+from shared.scripts import RedisClient
+
+log = structlog.get_logger()
+
+Reason = Literal["lost", "cancelled"]
+
+#: Renewals within one lease: two may fail before it runs out.
+RENEWALS: Final = 3
+#: Entries of one renewing script call.
+CHUNK: Final = 100
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One entry in work. `job_key` and `on_end` are set by whoever can stop the work."""
+
+    source: Source
+    entry: Entry
+    job_key: str | None = None
+    on_end: Callable[[Reason], None] | None = None
+
+
+class Leases:
+    """The entries in work in this process. Their lease is renewed until they are dropped."""
+
+    def __init__(self, redis: RedisClient, *, consumer: str, lease: float, outage: Outage) -> None:
+        self._renew = scripts.load(redis, "renew")
+        self._consumer = consumer
+        self._lease = lease
+        self._outage = outage
+        self._held: dict[tuple[str, str], Held] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, source: Source, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._held[source.stream, entry.id] = Held(source, entry)
+        self._empty.clear()
+
+    def drop(self, source: Source, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._held.pop((source.stream, entry.id), None)
+        if not self._held:
+            self._empty.set()
+
+    def watch(self, source: Source, entry: Entry, job_key: str, on_end: Callable[[Reason], None]) -> None:
+        """Call `on_end` once, at the next renewal after the entry was lost or its job was cancelled or deleted."""
+        held = self._held[source.stream, entry.id]
+        held.job_key = job_key
+        held.on_end = on_end
+
+    async def wait_empty(self) -> None:
+        while self._held:
+            await self._empty.wait()
+
+    async def run(self) -> None:
+        """Renew for ever; an outage of Redis is waited out (entries then lost are told as lost)."""
+        while True:
+            await asyncio.sleep(self._lease / RENEWALS)
+            try:
+                await self.renew()
+            except (RedisError, OSError) as error:
+                await self._outage.wait(error)
+            else:
+                self._outage.over()
+
+    async def renew(self) -> None:
+        """Renew every lease once. Raises what Redis raises."""
+        by_source: dict[Source, list[Held]] = {}
+        for held in self._held.values():
+            by_source.setdefault(held.source, []).append(held)
+        for source, all_held in by_source.items():
+            for start in range(0, len(all_held), CHUNK):
+                await self._renew_chunk(source, all_held[start : start + CHUNK])
+
+    async def _renew_chunk(self, source: Source, chunk: list[Held]) -> None:
+        states = await self._renew(
+            keys=[source.stream, *(held.job_key or source.stream for held in chunk)],
+            args=[source.group, self._consumer, *(held.entry.id for held in chunk)],
+        )
+        for held, state in zip(chunk, states, strict=True):
+            # An entry that was settled while the script ran is no longer held, and not lost.
+            if state == 1 or self._held.get((source.stream, held.entry.id)) is not held:
+                continue
+            reason: Reason = "lost" if state == 0 else "cancelled"
+            log.warning("entry ended elsewhere", stream=source.stream, entry=held.entry.id, reason=reason)
+            if held.on_end is not None:
+                on_end, held.on_end = held.on_end, None
+                on_end(reason)
