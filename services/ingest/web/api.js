@@ -1,0 +1,43 @@
+// Calls to the HTTP API; errors come back as one kind with a code and words.
+
+export class ApiError extends Error {
+  constructor(code, detail, { status = 0, retryAfter = null } = {}) {
+    super(detail);
+    this.code = code;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Builds the error of an answer that was not a success from its status, its text and its Retry-After (seconds). */
+export function problemOf(status, text, retryAfter) {
+  let document = {};
+  try {
+    document = JSON.parse(text);
+  } catch {
+    document = {}; // a proxy in between answers in HTML
+  }
+  const seconds = Number.parseFloat(retryAfter);
+  return new ApiError(document.code ?? `http_${status}`, document.detail ?? document.title ?? `The server answered ${status}.`, {
+    status,
+    retryAfter: Number.isFinite(seconds) ? seconds : null,
+  });
+}
+
+export const unreachable = () => new ApiError("unreachable", "Darkroom cannot be reached.");
+
+async function call(method, path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { method, headers: { Accept: "application/json" }, ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (!response.ok) throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+  return response.status === 204 ? null : response.json().catch(() => null);
+}
+
+export const get = (path, options) => call("GET", path, options);
+export const post = (path) => call("POST", path);
+export const remove = (path) => call("DELETE", path);

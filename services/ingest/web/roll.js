@@ -1,0 +1,132 @@
+// A roll: photos that are developed together, sent as one batch and followed by one stream of events.
+
+import { ApiError, get, post, remove } from "./api.js";
+import { follow, isTerminal } from "./events.js";
+import { token, upload } from "./upload.js";
+
+// A browser opens six connections to one origin: leave room for the events, a preview and the pictures.
+const UPLOADS_AT_ONCE = 3;
+
+export class Roll {
+  batch = `0-${token()}`;
+  startedAt = Date.now();
+  #abort = new AbortController();
+  #jobs = new Map();
+  #early = new Map();
+  #before = new Map();
+  #left;
+  #stop = null;
+  #settle;
+
+  /** `onConnection(isLive)` and `onPause(error)` tell of trouble that will pass. */
+  constructor(photos, list, { onConnection = () => {}, onPause = () => {} } = {}) {
+    this.photos = photos;
+    this.list = list;
+    this.onConnection = onConnection;
+    this.onPause = onPause;
+    this.#left = new Set(list);
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  /** Sends every photo with the chain as it is now. */
+  async develop(chain) {
+    const { signature } = chain;
+    const fields = { ...chain.fields, batch: this.batch, expected: String(this.list.length) };
+    for (const photo of this.list) this.photos.update(photo, { state: "sending", progress: 0, error: null, signature });
+    const line = [...this.list];
+    await Promise.all(
+      Array.from({ length: UPLOADS_AT_ONCE }, async () => {
+        while (line.length && !this.#abort.signal.aborted) await this.#send(line.shift(), fields);
+      }),
+    );
+  }
+
+  /** The failed jobs again: same job, next run. Photos without a job cannot be in the list. */
+  async retry() {
+    this.batch = this.list[0].job.batch;
+    for (const photo of this.list) {
+      this.#jobs.set(photo.job.id, photo);
+      this.#before.set(photo.job.id, photo.job.run);
+    }
+    const answers = await Promise.allSettled(this.list.map((photo) => post(`/v1/jobs/${photo.job.id}/retry`)));
+    answers.forEach((answer, index) => {
+      if (answer.status === "rejected") this.#fail(this.list[index], answer.reason);
+      else this.photos.update(this.list[index], { state: "queued", error: null });
+    });
+    if (this.#left.size) this.#follow();
+  }
+
+  async cancel() {
+    this.#abort.abort(new ApiError("cancelled", "Cancelled."));
+    const live = [...this.#jobs].filter(([, photo]) => this.#left.has(photo));
+    for (const photo of this.#left) if (!photo.job || !this.#jobs.has(photo.job.id)) this.#finish(photo, { state: "cancelled" });
+    // Those already over answer 404 or take a tombstone; either way nothing is left running.
+    await Promise.allSettled(live.map(([id]) => remove(`/v1/jobs/${id}`)));
+    for (const [, photo] of live) if (this.#left.has(photo)) this.#finish(photo, { state: "cancelled" });
+  }
+
+  async #send(photo, fields) {
+    try {
+      const job = await upload(await photo.source(), photo.name, fields, {
+        signal: this.#abort.signal,
+        onProgress: (progress) => this.photos.update(photo, { progress }),
+        onPause: this.onPause,
+      });
+      this.#jobs.set(job.id, photo);
+      this.photos.update(photo, { state: "queued" });
+      if (this.#early.has(job.id)) this.#apply(this.#early.get(job.id));
+      this.#follow();
+    } catch (error) {
+      if (this.#abort.signal.aborted) this.#finish(photo, { state: "cancelled" });
+      else this.#fail(photo, error);
+    }
+  }
+
+  #follow() {
+    this.#stop ??= follow(`/v1/events?batch=${this.batch}`, {
+      onJob: (job) => job.run > (this.#before.get(job.id) ?? 0) && this.#apply(job),
+      onEnd: () => this.#askForRest(),
+      onConnection: this.onConnection,
+    });
+  }
+
+  #apply(job) {
+    const photo = this.#jobs.get(job.id);
+    if (!photo) {
+      this.#early.set(job.id, job); // the event overtook the answer to its upload
+      return;
+    }
+    this.photos.apply(photo, job);
+    if (isTerminal(job.state)) this.#finish(photo, {});
+  }
+
+  /** The stream has ended: what is still open was deleted meanwhile, or its last event was missed. */
+  async #askForRest() {
+    await Promise.all(
+      [...this.#jobs].filter(([, photo]) => this.#left.has(photo)).map(async ([id, photo]) => {
+        try {
+          this.#apply(await get(`/v1/jobs/${id}`));
+        } catch (error) {
+          this.#fail(photo, error);
+        }
+      }),
+    );
+    if (!this.#left.size || this.#jobs.size < this.list.length) return;
+    this.#stop = null;
+    this.#follow();
+  }
+
+  #fail(photo, error) {
+    this.#finish(photo, { state: "failed", error: { code: error.code ?? "unreadable", message: error.message } });
+  }
+
+  #finish(photo, change) {
+    this.photos.update(photo, change);
+    this.#left.delete(photo);
+    if (this.#left.size) return;
+    this.#stop?.();
+    this.#settle();
+  }
+}

@@ -1,0 +1,59 @@
+// One photo on the contact sheet.
+
+import { h, icon } from "./dom.js";
+import { between, span } from "./format.js";
+import { drawCover, thumbnail, thumbnailKey } from "./thumbs.js";
+
+export const WORDS = {
+  ready: "not developed yet",
+  sending: "sending",
+  queued: "waiting",
+  processing: "developing",
+  done: "done",
+  failed: "failed",
+  cancelled: "cancelled",
+};
+
+export class Tile {
+  #drawn = null;
+
+  constructor(photo) {
+    this.photo = photo;
+    this.canvas = h("canvas", { width: 232, height: 174, "aria-hidden": "true" });
+    this.badge = h("span", { class: "badge", "aria-hidden": "true" });
+    this.name = h("span", { class: "tile-name", "aria-hidden": "true" });
+    this.element = h("div", { class: "tile", id: `tile-${photo.id}`, role: "option" }, this.canvas, this.badge, this.name);
+  }
+
+  /** Moves the tile to its place (CSS pixels) and shows the photo's state. */
+  show({ x, y, index, count, isSelected }) {
+    const { photo, element } = this;
+    element.style.transform = `translate(${x}px, ${y}px)`;
+    element.setAttribute("aria-posinset", index + 1);
+    element.setAttribute("aria-setsize", count);
+    element.setAttribute("aria-selected", isSelected);
+    if (element.dataset.state !== photo.state || photo.state === "done") this.#showState();
+    this.#draw();
+  }
+
+  #showState() {
+    const { photo, element, badge } = this;
+    const took = photo.state === "done" ? span(between(photo.job.created, photo.job.finished)) : "";
+    element.dataset.state = photo.state;
+    element.setAttribute("aria-label", `${photo.name}, ${WORDS[photo.state]}${took && ` in ${took}`}`);
+    element.title = photo.name;
+    this.name.textContent = photo.name;
+    badge.replaceChildren(...(photo.state === "failed" ? [icon("alert")] : photo.state === "done" ? [icon("check"), took] : []));
+  }
+
+  async #draw() {
+    const key = thumbnailKey(this.photo);
+    if (this.#drawn === key) return;
+    this.#drawn = key;
+    const bitmap = await thumbnail(this.photo, () => this.element.isConnected && this.#drawn === key);
+    if (bitmap === undefined && this.#drawn === key) this.#drawn = null;
+    if (!bitmap || this.#drawn !== key) return;
+    drawCover(this.canvas, bitmap);
+    this.element.classList.add("has-picture");
+  }
+}
