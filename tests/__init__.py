@@ -1,0 +1,1 @@
+"""Tests run against real parts: servers, a browser, the real command in a subprocess."""
