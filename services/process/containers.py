@@ -1,0 +1,142 @@
+"""EXIF and ICC data inside JPEG, PNG and WebP files, found without decoding.
+
+Sources: ITU-T T.81 annex B and JEITA CP-3451 (JPEG, EXIF), ICC.1:2022 annex B.4 (profiles in JPEG), W3C PNG third
+edition, RFC 9649 (WebP). Files come from strangers: what is malformed ends the walk, it never raises.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_EXIF_HEAD: Final = b"Exif\x00\x00"
+_ICC_HEAD: Final = b"ICC_PROFILE\x00"
+#: A profile or EXIF block is never longer than this many bytes; a longer one is dropped.
+LONGEST_BLOCK: Final = 4 * 1024 * 1024
+#: The EXIF tag of the orientation.
+_ORIENTATION: Final = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The EXIF block (a TIFF structure, without any head) and the ICC profile of a file, where it has them."""
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+
+
+def metadata(kind: str, data: memoryview) -> Metadata:
+    """The metadata of a `jpeg`, `png` or `webp` file; none of it for other formats."""
+    if kind == "jpeg":
+        return _of_jpeg(data)
+    if kind == "png":
+        return _of_png(data)
+    return _of_webp(data) if kind == "webp" else Metadata()
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation (1 to 8) that an EXIF block names, 1 when it names none."""
+    place = _orientation_place(exif)
+    if place is None:
+        return 1
+    order, offset = place
+    value: int = struct.unpack_from(f"{order}H", exif, offset)[0]
+    return value if value in range(1, 9) else 1
+
+
+def upright(exif: bytes) -> bytes:
+    """The same EXIF block with the orientation set to 1, for pixels that were turned."""
+    place = _orientation_place(exif)
+    if place is None:
+        return exif
+    order, offset = place
+    changed = bytearray(exif)
+    struct.pack_into(f"{order}H", changed, offset, 1)
+    return bytes(changed)
+
+
+def _orientation_place(exif: bytes) -> tuple[str, int] | None:
+    """Byte order and offset of the orientation's value in the first directory."""
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(exif[:4])
+    if order is None or len(exif) < 14:
+        return None
+    start = struct.unpack_from(f"{order}I", exif, 4)[0]
+    if start + 2 > len(exif):
+        return None
+    entries = struct.unpack_from(f"{order}H", exif, start)[0]
+    for offset in range(start + 2, min(start + 2 + 12 * entries, len(exif) - 11), 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", exif, offset)
+        if (tag, kind, count) == (_ORIENTATION, 3, 1):
+            return order, offset + 8
+    return None
+
+
+def _of_jpeg(data: memoryview) -> Metadata:
+    exif: bytes | None = None
+    pieces: dict[int, bytes] = {}
+    for marker, body in _segments(data):
+        if marker == 0xE1 and exif is None and bytes(body[:6]) == _EXIF_HEAD:
+            exif = bytes(body[6:])
+        elif marker == 0xE2 and bytes(body[:12]) == _ICC_HEAD and len(body) > 14:
+            pieces[body[12]] = bytes(body[14:])
+    icc = b"".join(pieces[number] for number in sorted(pieces))
+    return Metadata(exif, icc or None)
+
+
+def _segments(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The segments of a JPEG before its first scan: marker and content."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
+        length = data[at + 2] << 8 | data[at + 3]
+        if marker in (0xDA, 0xD9) or length < 2:
+            return
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _of_png(data: memoryview) -> Metadata:
+    exif: bytes | None = None
+    icc: bytes | None = None
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"eXIf" and length <= LONGEST_BLOCK:
+            exif = bytes(body)
+        elif kind == b"iCCP" and length <= LONGEST_BLOCK:
+            icc = _inflated(bytes(body))
+        at += 12 + length
+    return Metadata(exif, icc)
+
+
+def _inflated(body: bytes) -> bytes | None:
+    """The profile in an iCCP chunk (name, zero, method, zlib stream); none when damaged or too long."""
+    _, zero, rest = body.partition(b"\x00")
+    if not zero or rest[:1] != b"\x00":
+        return None
+    inflater = zlib.decompressobj()
+    try:
+        profile = inflater.decompress(rest[1:], LONGEST_BLOCK)
+    except zlib.error:
+        return None
+    return profile if inflater.eof else None
+
+
+def _of_webp(data: memoryview) -> Metadata:
+    exif: bytes | None = None
+    icc: bytes | None = None
+    at = 12
+    while at + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, at)
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"EXIF" and length <= LONGEST_BLOCK:
+            exif = bytes(body).removeprefix(_EXIF_HEAD)
+        elif kind == b"ICCP" and length <= LONGEST_BLOCK:
+            icc = bytes(body)
+        at += 8 + length + (length & 1)
+    return Metadata(exif, icc)

@@ -1,0 +1,162 @@
+"""The way of one image: a literal list of steps from a request to a report.
+
+Pure: no Redis, no telemetry, no clock but the one that times the steps.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, TypeVar
+
+import cv2
+import msgspec
+
+from services.process import codec
+from services.process.chain import run_chain
+from services.process.engine import ENGINE_VERSION
+from services.process.filters import canonical, read_chain
+from services.process.header import Header, read_header
+from services.process.orientation import turn_upright
+from services.process.picture import Picture
+from services.process.registry import Filter, Parameters
+from services.process.request import Report, Request, Source, Step
+from shared.blobs import BlobStore, blob_key, digest_of, today
+from shared.errors import DarkroomError, OutOfMemory
+from shared.events import Failure, FilterSpec, Output, Result
+
+_T = TypeVar("_T")
+_UNREAD: Final = Header("", 0, 0, 1)
+
+
+@dataclass(slots=True)
+class Development:
+    """One image on its way; each step fills in what the next ones need."""
+
+    request: Request
+    store: BlobStore
+    chain: Sequence[tuple[Filter, Parameters]] = ()
+    data: memoryview = field(default_factory=lambda: memoryview(b""))
+    source: Source | None = None
+    header: Header = _UNREAD
+    key: str = ""
+    picture: Picture | None = None
+    encoded: codec.Encoded | None = None
+    result: Result | None = None
+    cached: bool = False
+    steps: list[Step] = field(default_factory=list)
+
+
+def result_key(source_digest: str, filters: Sequence[FilterSpec], output: Output, owner: str, day: str) -> str:
+    """The blob key of a result: the same source, chain, output and engine give the same key within a UTC day.
+
+    Raises UnknownFilter and InvalidParameter.
+    """
+    recipe = msgspec.json.encode([source_digest, canonical(filters), output, ENGINE_VERSION], order="sorted")
+    return blob_key("results", owner, sha256(recipe).hexdigest(), day=day)
+
+
+def develop(request: Request, store: BlobStore) -> Report:
+    """Develop one image. Errors that the image or the store is to blame for are in the report, others are raised."""
+    work = Development(request, store)
+    try:
+        for step in STEPS:
+            _timed(work, step)
+            if work.result is not None:
+                break
+    except DarkroomError as error:
+        return _failed(work, error)
+    return Report(result=work.result, steps=work.steps, source=work.source, cached=work.cached)
+
+
+def load(work: Development) -> None:
+    """Fetch the source and name it by its content."""
+    work.data = work.store.get(work.request.source)
+    work.source = Source(sha256=digest_of(work.data), bytes=len(work.data))
+
+
+def guard(work: Development) -> None:
+    """Check everything that can be checked before a pixel is touched."""
+    limits, data = work.request.limits, work.data
+    limits.check_bytes(len(data))
+    limits.check_filters(len(work.request.filters))
+    work.chain = read_chain(work.request.filters)
+    work.header = header = read_header(data)
+    limits.check_pixels(header.width, header.height)
+    codec.check_output(work.request.output)
+    source = _known(work.source)
+    work.source = msgspec.structs.replace(
+        source, media_type=header.media_type, width=header.width, height=header.height
+    )
+    work.key = result_key(source.sha256, work.request.filters, work.request.output, work.request.owner, today())
+
+
+def recall(work: Development) -> None:
+    """Answer from the store when the very same result is there already."""
+    if work.store.head(work.key) is None:
+        return
+    data = work.store.get(work.key)
+    header = read_header(data)
+    work.result = Result(
+        key=work.key, media_type=header.media_type, bytes=len(data), width=header.width, height=header.height
+    )
+    work.cached = True
+
+
+def decode(work: Development) -> None:
+    """File to pixels, turned upright."""
+    picture = codec.decode(work.data, work.header, work.request.limits)
+    work.data = memoryview(b"")
+    work.picture = turn_upright(picture, work.header.orientation)
+
+
+def filters(work: Development) -> None:
+    """Run the chain."""
+    work.picture = run_chain(_known(work.picture), work.chain, work.request.limits)
+
+
+def encode(work: Development) -> None:
+    """Pixels to a file."""
+    kind = codec.output_format(work.header, work.request.output)
+    work.encoded = codec.encode(_known(work.picture), kind, work.request.output.quality)
+
+
+def store(work: Development) -> None:
+    """Put the result under its key."""
+    encoded, picture = _known(work.encoded), _known(work.picture)
+    work.store.put(work.key, encoded.data)
+    work.result = Result(
+        key=work.key,
+        media_type=encoded.media_type,
+        bytes=len(encoded.data),
+        width=picture.width,
+        height=picture.height,
+    )
+
+
+STEPS: Final[tuple[Callable[[Development], None], ...]] = (load, guard, recall, decode, filters, encode, store)
+
+
+def _known(value: _T | None) -> _T:
+    if value is None:
+        raise LookupError("a step ran before the one that it needs")
+    return value
+
+
+def _timed(work: Development, step: Callable[[Development], None]) -> None:
+    start = time.time_ns()
+    try:
+        step(work)
+    except MemoryError as error:
+        raise OutOfMemory("This picture needs more memory than one image may use.") from error
+    except cv2.error as error:
+        if error.code != cv2.Error.STS_NO_MEM:
+            raise
+        raise OutOfMemory("This picture needs more memory than one image may use.") from error
+    finally:
+        work.steps.append(Step(step.__name__, start, time.time_ns()))
+
+
+def _failed(work: Development, error: DarkroomError) -> Report:
+    failure = Failure(code=error.code, message=error.message)
+    return Report(error=failure, retryable=error.retryable, steps=work.steps, source=work.source)

@@ -1,0 +1,164 @@
+"""The pool of processes that develop images.
+
+A crash, a hang or memory growth costs the one image that caused it, never the service: its child is replaced. A
+child that has grown is replaced while it is idle. Identical requests at the same moment share one computation.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from typing import Any, Final
+
+import structlog
+
+from services.process import worker
+from services.process.request import Report, Request
+from services.process.settings import ProcessSettings
+from services.process.worker import EngineFault, Worker
+from shared.errors import WorkerCrashed
+
+log = structlog.get_logger()
+
+_MIB: Final = 1024 * 1024
+#: Seconds before a child that could not start is tried again: first and longest.
+_RETRY: Final = (0.2, 10.0)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A computation and how many callers wait for it."""
+
+    task: asyncio.Task[Report]
+    waiters: int = 0
+
+
+class Pool:
+    """`size` warm children. Use it from one event loop: `start`, then `develop`, in the end `close`."""
+
+    def __init__(self, settings: ProcessSettings) -> None:
+        self.settings = settings
+        self.size = settings.workers or cores()
+        #: Children replaced, by reason: crashed, timed_out, cancelled, grown.
+        self.restarts: Counter[str] = Counter()
+        self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
+        self._workers: set[Worker] = set()
+        self._dying: set[Worker] = set()
+        self._running: dict[tuple[Any, ...], _Shared] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+        self._context: BaseContext | None = None
+
+    @property
+    def children(self) -> int:
+        """Live children."""
+        return len(self._workers)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the live children."""
+        return sorted(child.pid for child in self._workers)
+
+    @property
+    def busy(self) -> int:
+        """Children that are developing an image."""
+        return len(self._workers) - self._idle.qsize()
+
+    @property
+    def resident(self) -> int:
+        """Resident memory of all children in bytes, as they last told it."""
+        return sum(child.resident for child in self._workers)
+
+    async def start(self) -> None:
+        """Start all children and wait until they are warm. Raises WorkerCrashed when one cannot start."""
+        self._context = worker.prepare()
+        await asyncio.gather(*(self._add() for _ in range(self.size)))
+
+    async def develop(self, request: Request) -> Report:
+        """Develop one image; waits for an idle child, which does not count against the time limit.
+
+        Raises TimedOut, WorkerCrashed and EngineFault. When every caller of the same work was cancelled, the child
+        that does it is stopped.
+        """
+        shared = self._running.get(request.work)
+        if shared is None:
+            shared = self._running[request.work] = _Shared(asyncio.create_task(self._develop(request)))
+            shared.task.add_done_callback(lambda _: self._running.pop(request.work, None))
+        shared.waiters += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.waiters -= 1
+            if not shared.waiters and not shared.task.done():
+                self._running.pop(request.work, None)
+                shared.task.cancel()
+
+    async def close(self, grace: float) -> None:
+        """Give work under way `grace` seconds to finish, then end every child."""
+        tasks = [shared.task for shared in self._running.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+        chores = list(self._chores)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*tasks, *chores, return_exceptions=True)
+        await asyncio.gather(*(child.kill() for child in self._workers | self._dying))
+        self._workers.clear()
+        self._dying.clear()
+
+    async def _develop(self, request: Request) -> Report:
+        child = await self._idle.get()
+        try:
+            report = await child.develop(request, self.settings.time_limit)
+        except EngineFault:
+            self._idle.put_nowait(child)
+            raise
+        except BaseException as error:
+            self._replace(child, getattr(error, "code", "cancelled"))
+            raise
+        if child.resident - child.base > self.settings.recycle_growth * _MIB:
+            self._replace(child, "grown")
+        else:
+            self._idle.put_nowait(child)
+        return report
+
+    def _replace(self, child: Worker, reason: str) -> None:
+        self.restarts[reason] += 1
+        log.info("replacing a worker", reason=reason, pid=child.pid, resident=child.resident)
+        self._workers.discard(child)
+        self._dying.add(child)
+        self._chore(self._renew(child))
+
+    async def _renew(self, child: Worker) -> None:
+        await child.kill()
+        self._dying.discard(child)
+        pause, longest = _RETRY
+        while True:
+            try:
+                await self._add()
+            except (WorkerCrashed, TimeoutError, OSError) as error:
+                log.warning("a worker could not start", error=str(error), retry_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, longest)
+            else:
+                return
+
+    async def _add(self) -> None:
+        if self._context is None:
+            raise RuntimeError("the pool has not been started")
+        child = await Worker.start(self._context, self.settings.blob_url, self.settings.memory_limit)
+        self._workers.add(child)
+        self._idle.put_nowait(child)
+
+    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
