@@ -20,6 +20,8 @@ SCRIPT = Path(__file__).parents[2] / "darkroom"
 BACKEND = """
 import pathlib, zipfile
 
+WHEEL = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+
 def build_editable(folder, config_settings=None, metadata_directory=None):
     name = "darkroom-1.0-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
