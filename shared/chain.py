@@ -41,7 +41,7 @@ def short_form(chain: list[FilterSpec]) -> str:
 def _from_json(text: str) -> list[FilterSpec]:
     try:
         chain = msgspec.json.decode(text, type=list[dict[str, Any]])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidParameter(f"filters is not a JSON array of objects: {error}.", parameter="filters") from error
     for spec in chain:
         _check_name(spec.get("name"))

@@ -1,0 +1,74 @@
+"""Refusing uploads while too much work waits or Redis is nearly full, instead of making everyone wait for longer."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from shared import keys
+from shared.errors import Overloaded
+from shared.scripts import RedisClient
+
+#: How Redis says that there is no such stream.
+_NO_KEY: Final = "no such key"
+
+
+@dataclass(slots=True)
+class _Measured:
+    waiting: int
+    memory: float
+    at: float
+
+
+class Backlog:
+    """Entries that wait in each upload stream: those unread and those in work.
+
+    Measured at most every `interval` seconds and counted on in between. `limit` is in entries of one stream,
+    `memory_limit` a share of Redis's maxmemory.
+    """
+
+    def __init__(self, redis: RedisClient, *, limit: int, memory_limit: float, interval: float) -> None:
+        self._redis = redis
+        self._limit = limit
+        self._memory_limit = memory_limit
+        self._interval = interval
+        self._measured: dict[str, _Measured] = {}
+
+    async def admit(self, stream: str, jobs: int = 1) -> None:
+        """Raise Overloaded when `jobs` more entries are too many for `stream`."""
+        measured = self._measured.get(stream)
+        if measured is None or time.monotonic() - measured.at > self._interval:
+            measured = _Measured(await waiting(self._redis, stream), await self._memory_used(), time.monotonic())
+            self._measured[stream] = measured
+        if measured.waiting + jobs > self._limit:
+            raise Overloaded(f"{measured.waiting} images are waiting; at most {self._limit} may.", allowed=self._limit)
+        if measured.memory > self._memory_limit:
+            raise Overloaded("The queue's memory is nearly full; try again later.")
+
+    def published(self, stream: str, jobs: int) -> None:
+        """Count entries that were just added, until the next measurement does."""
+        if stream in self._measured:
+            self._measured[stream].waiting += jobs
+
+    async def _memory_used(self) -> float:
+        """Share of maxmemory in use, 0 when there is no limit."""
+        info: dict[str, Any] = await self._redis.info("memory")
+        most = int(info.get("maxmemory", 0))
+        return int(info["used_memory"]) / most if most else 0.0
+
+
+async def waiting(redis: RedisClient, stream: str) -> int:
+    """Entries of an upload stream that are not done: unread, or read and not acknowledged."""
+    try:
+        groups = await redis.xinfo_groups(stream)
+    except ResponseError as error:
+        if _NO_KEY in str(error).lower():
+            return 0
+        raise
+    for group in groups:
+        if group["name"] in (keys.PROCESS_GROUP, keys.PROCESS_GROUP.encode()):
+            if group["lag"] is None:
+                break  # Redis cannot tell after a deletion in the middle; the length is an upper bound.
+            return int(group["lag"]) + int(group["pending"])
+    return int(await redis.xlen(stream))

@@ -1,0 +1,65 @@
+"""Whether the whole of Darkroom is well, as the origin answers it: Redis, the store, workers, results."""
+
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from shared import keys
+from shared.blobs import BlobStore
+from shared.errors import NoCatalogue
+from shared.health import Health
+from shared.scripts import RedisClient
+
+#: Milliseconds after which a consumer that asked for nothing counts as gone; a live one asks several times a second.
+_SILENT: Final = 30_000
+
+
+def service_health(version: str, redis: RedisClient, store: BlobStore) -> Health:
+    """The health of ingest alone, for its admin port: it takes uploads while Redis and the store answer."""
+    health = Health("ingest", version)
+    _add_storage(health, redis, store)
+    return health
+
+
+def origin_health(version: str, redis: RedisClient, store: BlobStore) -> Health:
+    """The health of the whole: somebody also works and somebody tells the results."""
+    health = Health("darkroom", version)
+    _add_storage(health, redis, store)
+
+    async def workers() -> None:
+        if not await has_live_worker(redis):
+            raise NoCatalogue("no worker is alive")
+
+    async def results() -> None:
+        if not await _is_read(redis, keys.progress(0), keys.RESULTS_GROUP):
+            raise ConnectionError("nobody reads the results")
+
+    health.add("workers", workers)
+    health.add("results", results)
+    return health
+
+
+async def has_live_worker(redis: RedisClient) -> bool:
+    """Whether an engine version proved within HEARTBEAT_TTL that it is alive."""
+    engines = await redis.hkeys(keys.CATALOGUE_KEY)
+    beats = [keys.HEARTBEAT_PREFIX + (e.decode() if isinstance(e, bytes) else e) for e in engines]
+    return bool(beats) and any([await redis.exists(beat) for beat in beats])
+
+
+async def _is_read(redis: RedisClient, stream: str, group: str) -> bool:
+    try:
+        consumers = await redis.xinfo_consumers(stream, group)
+    except ResponseError:  # no such stream or group yet
+        return False
+    return any(
+        consumer["name"] not in (keys.RELEASED, keys.RELEASED.encode()) and int(consumer["idle"]) < _SILENT
+        for consumer in consumers
+    )
+
+
+def _add_storage(health: Health, redis: RedisClient, store: BlobStore) -> None:
+    async def answers() -> None:
+        await redis.ping()
+
+    health.add("redis", answers)
+    health.add("store", store.check)

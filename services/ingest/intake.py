@@ -1,0 +1,113 @@
+"""The bytes of one image on their way in: counted, hashed, looked at, kept in memory or in an unnamed file."""
+
+import mmap
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Final, Self
+
+from services.ingest.guard import media_type_of
+from shared.errors import Overloaded, TooManyBytes
+
+#: Bytes after which an image that is none can be told; the rest of it is not read.
+_TELLING: Final = 4096
+
+
+class Budget:
+    """How many bytes all uploads of this process may hold at one time."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Hold `size` more bytes; raises Overloaded when they do not fit."""
+        if self.used + size > self.limit:
+            raise Overloaded("Too many uploads are on their way in; try again in a moment.")
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+class Intake:
+    """Collects one image. Use it in a `with` statement: its end gives everything back.
+
+    Up to `memory` bytes are kept in memory; a larger image goes to an unnamed file in `folder`.
+    """
+
+    def __init__(self, budget: Budget, *, limit: int, memory: int, folder: Path) -> None:
+        self.size = 0
+        self._budget = budget
+        self._limit = limit
+        self._memory = memory
+        self._folder = folder
+        self._chunks: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._map: mmap.mmap | None = None
+        self._hash = sha256()
+        self._told = False
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes. Raises TooManyBytes, Overloaded, UnsupportedMedia as soon as it can be told."""
+        size = len(chunk)
+        if self.size + size > self._limit:
+            raise too_many_bytes(self._limit)
+        self._budget.take(size)
+        self.size += size
+        self._hash.update(chunk)
+        if self._file is not None:
+            self._file.write(chunk)
+            return
+        self._chunks.append(bytes(chunk))
+        if not self._told and self.size >= _TELLING:
+            media_type_of(self._joined())
+            self._told = True
+        if self.size > self._memory:
+            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed with this object
+            self._file.writelines(self._chunks)
+            self._chunks.clear()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what came so far, as 64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+    def contents(self) -> bytes | mmap.mmap:
+        """The whole image, valid until this object is closed."""
+        if self._file is None:
+            return self._joined()
+        if self._map is None:
+            self._file.flush()
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._map
+
+    def close(self) -> None:
+        """Let go of the bytes; closing again does nothing."""
+        self._budget.give_back(self.size)
+        self.size = 0
+        self._chunks.clear()
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _joined(self) -> bytes:
+        if len(self._chunks) != 1:
+            self._chunks[:] = [b"".join(self._chunks)]
+        return self._chunks[0]
+
+
+def too_many_bytes(limit: int) -> TooManyBytes:
+    return TooManyBytes(f"An image has at most {limit} bytes here.", allowed=limit)

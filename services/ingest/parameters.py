@@ -1,0 +1,151 @@
+"""The parameters of an upload, as form fields of a multipart request or in the query of a raw one."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.errors import InvalidParameter
+from shared.events import Output
+
+#: What `format` takes; `source` is the format of the picture itself.
+FORMATS: Final = ("source", "jpeg", "png", "webp", "avif")
+PRIORITIES: Final = ("normal", "bulk")
+#: Jobs that one batch may say it expects.
+MOST_EXPECTED: Final = 1_000_000
+_LONGEST_WEBHOOK: Final = 2048
+_LONGEST_NAME: Final = 255
+_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What one request asks for. `filters` is as written; whether the chain exists is checked by the catalogue."""
+
+    filters: str = ""
+    format: str | None = None
+    quality: int | None = None
+    bulk: bool = False
+    webhook: str | None = None
+    batch: str | None = None
+    expected: int | None = None
+
+    @property
+    def output(self) -> Output:
+        return Output(format=self.format, quality=self.quality)
+
+
+NO_PARAMETERS: Final = Parameters()
+
+
+def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
+    """Read parameters from names and texts. Raises InvalidParameter, saying what is allowed.
+
+    An empty text is a parameter that was not given, as in a form whose field was left empty.
+    """
+    given: dict[str, str] = {}
+    for name, text in pairs:
+        if name not in _READERS:
+            raise InvalidParameter(
+                f"There is no parameter {name!r}; there are {', '.join(_READERS)}.",
+                parameter=name,
+                allowed=list(_READERS),
+            )
+        if name in given:
+            raise InvalidParameter(f"{name} is given twice.", parameter=name)
+        given[name] = text.strip()
+    return _read({name: text for name, text in given.items() if text}) if given else NO_PARAMETERS
+
+
+def read_idempotency_key(text: str | None) -> str | None:
+    """The Idempotency-Key of a request, if it has one. Raises InvalidParameter."""
+    if text is not None and not _KEY.fullmatch(text):
+        raise InvalidParameter(
+            "Idempotency-Key is 1 to 255 visible ASCII characters without spaces.", parameter="Idempotency-Key"
+        )
+    return text
+
+
+def display_name(text: str | None) -> str | None:
+    """A file name made harmless for showing: no folders, no control or direction characters, at most 255 long."""
+    if text is None:
+        return None
+    base = re.split(r"[/\\]", text)[-1]
+    shown = "".join(character if character.isprintable() else " " for character in base)
+    return " ".join(shown.split())[:_LONGEST_NAME] or None
+
+
+def _read(given: Mapping[str, str]) -> Parameters:
+    values = {name: _READERS[name](text) for name, text in given.items()}
+    priority = values.pop("priority", "normal")
+    if "expected" in values and "batch" not in values:
+        raise InvalidParameter("expected is for requests that join a batch; give batch too.", parameter="expected")
+    return Parameters(bulk=priority == "bulk", **values)  # type: ignore[arg-type] # each reader returns its field's type
+
+
+def _filters(text: str) -> str:
+    return text
+
+
+def _format(text: str) -> str | None:
+    name = "jpeg" if text.lower() == "jpg" else text.lower()
+    if name not in FORMATS:
+        raise InvalidParameter(f"format is one of {', '.join(FORMATS)}.", parameter="format", allowed=list(FORMATS))
+    return None if name == "source" else name
+
+
+def _priority(text: str) -> str:
+    if text not in PRIORITIES:
+        raise InvalidParameter(
+            f"priority is one of {', '.join(PRIORITIES)}.", parameter="priority", allowed=list(PRIORITIES)
+        )
+    return text
+
+
+def _integer(name: str, least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            raise InvalidParameter(
+                f"{name} is a whole number from {least} to {most}.",
+                parameter=name,
+                allowed={"minimum": least, "maximum": most},
+            )
+        return int(text)
+
+    return read
+
+
+def _webhook(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        well = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        well = False
+    if not well or len(text) > _LONGEST_WEBHOOK or not text.isprintable() or " " in text:
+        raise InvalidParameter(
+            f"webhook is an http or https URL of at most {_LONGEST_WEBHOOK} characters.", parameter="webhook"
+        )
+    if url.username is not None or url.password is not None:
+        raise InvalidParameter("webhook is a URL without a user name or password in it.", parameter="webhook")
+    return text
+
+
+def _batch(text: str) -> str:
+    if not _BATCH.fullmatch(text):
+        raise InvalidParameter(
+            "batch is 1 to 128 letters, digits, '.', '_' or '-' and starts with a letter or digit.", parameter="batch"
+        )
+    return text
+
+
+_READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "filters": _filters,
+    "format": _format,
+    "quality": _integer("quality", 1, 100),
+    "priority": _priority,
+    "webhook": _webhook,
+    "batch": _batch,
+    "expected": _integer("expected", 1, MOST_EXPECTED),
+}

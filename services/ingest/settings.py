@@ -1,0 +1,37 @@
+"""What the ingest service needs to know besides the settings that all services share."""
+
+from pathlib import Path
+from tempfile import gettempdir
+
+from pydantic import Field
+
+from shared.settings import Seconds, Settings
+
+MIB = 1024 * 1024
+
+
+class IngestSettings(Settings):
+    """Limits of uploads, and where the service listens."""
+
+    host: str = Field("127.0.0.1", description="Address that the HTTP service listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP service; 0 picks a free one.")
+    max_bytes: int = Field(64 * MIB, ge=1, description="Bytes of one uploaded image above which it is refused.")
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="Pixels (width times height, by its header) above which an image is refused."
+    )
+    max_parts: int = Field(64, ge=1, le=1024, description="Images in one request.")
+    upload_budget: int = Field(
+        512 * MIB, ge=1, description="Bytes of all uploads on their way in at one time; above, uploads are refused."
+    )
+    upload_memory: int = Field(
+        4 * MIB, ge=0, description="Bytes of one upload that are kept in memory; a larger one goes through a file."
+    )
+    upload_dir: Path = Field(
+        Path(gettempdir()), description="Folder for the unnamed files of uploads that are too large for memory."
+    )
+    upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")
+    catalogue_ttl: Seconds = Field(2.0, description="Seconds that the list of filters is reused.")
+    backlog_interval: Seconds = Field(0.5, description="Seconds that the measured backlog is reused.")
+    memory_limit: float = Field(
+        0.95, gt=0, le=1, description="Share of Redis's maxmemory in use above which uploads are refused."
+    )

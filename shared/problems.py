@@ -1,0 +1,114 @@
+"""Every error of an HTTP service, as a problem document (RFC 9457) with a code.
+
+A document has `type`, `title`, `status`, `detail` and `code`, and what the error adds, `allowed` for example. Status
+429 and 503 come with Retry-After.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from redis import exceptions as redis_errors
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+#: Seconds after which a client may try again.
+RETRY_AFTER: Final = 1
+
+#: What Redis raises while it is away, starting, failing over or read-only: the same request can succeed later.
+_REDIS_AWAY: Final = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.ClusterDownError,
+    redis_errors.TryAgainError,
+)
+_TITLES: Final = {404: ("not_found", "Not found"), 405: ("method_not_allowed", "Method not allowed")}
+
+
+def install(app: Starlette) -> None:
+    """Answer everything that goes wrong in `app` as a problem document."""
+    app.add_exception_handler(DarkroomError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(redis_errors.RedisError, _redis)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def problem(error: DarkroomError) -> Response:
+    """The answer for one error."""
+    headers = {"Retry-After": str(RETRY_AFTER)} if error.status in (429, 503) else None
+    return _document(error.status, error.code, error.title, error.message, error.details, headers)
+
+
+def from_redis(error: redis_errors.RedisError) -> DarkroomError | None:
+    """The error that users see for one of Redis's; none when it is a fault of ours."""
+    if isinstance(error, redis_errors.OutOfMemoryError):
+        return Overloaded("The queue is out of memory; try again later.")
+    if isinstance(error, _REDIS_AWAY):
+        return StorageUnavailable("Redis did not answer; nothing was accepted.")
+    return None
+
+
+def _document(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    details: dict[str, object] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    body = {
+        "type": f"/docs#{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **(details or {}),
+    }
+    return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
+
+
+async def _known(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DarkroomError)  # noqa: S101 - Starlette's handlers are typed for any exception
+    return problem(error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - see above
+    return problem(_first(error.errors()))
+
+
+def _first(faults: Sequence[dict[str, Any]]) -> InvalidParameter:
+    """The first fault that pydantic found, in one sentence. The input is not repeated."""
+    fault = faults[0]
+    where = ".".join(str(part) for part in fault["loc"][1:]) or "body"
+    return InvalidParameter(f"{where}: {fault['msg']}.", parameter=where)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - see above
+    code, title = _TITLES.get(error.status_code, ("invalid_request", "Invalid request"))
+    detail = {404: "There is nothing at this address.", 405: "This address does not take this method."}.get(
+        error.status_code, str(error.detail)
+    )
+    return _document(error.status_code, code, title, detail, headers=dict(error.headers or {}))
+
+
+async def _redis(_: Request, error: Exception) -> Response:
+    assert isinstance(error, redis_errors.RedisError)  # noqa: S101 - see above
+    known = from_redis(error)
+    if known is None:
+        raise error
+    return problem(known)
+
+
+async def _unknown(_: Request, __: Exception) -> Response:
+    # The server logs the traceback: Starlette raises the exception again once this answer is on its way.
+    return problem(DarkroomError("Something went wrong on our side."))
