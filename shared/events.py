@@ -112,7 +112,10 @@ def decode_uploaded(fields: Mapping[bytes, bytes], *, partition: int, entry_id: 
 
     Raises InvalidEvent when the entry is not an event of version 1 or names a job of another partition.
     """
-    event = _decode(_uploaded, fields)
+    return _checked(_decode(_uploaded, fields), partition=partition, entry_id=entry_id)
+
+
+def _checked(event: ImageUploaded, *, partition: int, entry_id: str) -> ImageUploaded:
     job_id = event.job_id or f"{partition}-{entry_id}"
     if not keys.is_id(job_id) or not job_id.startswith(f"{partition}-"):
         raise InvalidEvent(f"job_id must be '{partition}-' and then 1 to 64 letters, digits or '-'.")
@@ -127,9 +130,18 @@ def decode_uploaded(fields: Mapping[bytes, bytes], *, partition: int, entry_id: 
     return msgspec.structs.replace(event, job_id=job_id)
 
 
-def decode_progress(fields: Mapping[bytes, bytes]) -> ImageProgress:
-    """Read one entry of a progress stream. Raises InvalidEvent."""
-    return _decode(_progress, fields)
+def decode_progress(fields: Mapping[bytes, bytes], *, partition: int | None = None) -> ImageProgress:
+    """Read one entry of a progress stream; with a partition, its job must be one of that partition.
+
+    Raises InvalidEvent.
+    """
+    event = _decode(_progress, fields)
+    if partition is None:
+        return event
+    upload = _checked(event.upload, partition=partition, entry_id="0")
+    if event.run < 1 or upload.job_id != event.job_id:
+        raise InvalidEvent("run must be 1 or more, and job_id that of the upload.")
+    return event
 
 
 def _decode(decoder: msgspec.json.Decoder[_Event], fields: Mapping[bytes, bytes]) -> _Event:

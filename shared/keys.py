@@ -17,6 +17,7 @@ SCHEMA_KEY: Final = "darkroom:schema"
 #: Consumer groups, one per service.
 PROCESS_GROUP: Final = "process"
 RESULTS_GROUP: Final = "results"
+HOOKS_GROUP: Final = "hooks"
 #: The consumer that holds entries handed back at drain or by the reaper; it never reads.
 RELEASED: Final = "released"
 
@@ -26,6 +27,10 @@ LIVE_TTL: Final = 7 * 24 * 3600
 IDEMPOTENCY_TTL: Final = 24 * 3600
 #: Seconds a worker's catalogue is trusted after its last heartbeat.
 HEARTBEAT_TTL: Final = 30
+
+#: Seconds that one tally covers, and that it is kept: the operator's view of what happened lately.
+TALLY_SPAN: Final = 10
+TALLY_TTL: Final = 900
 
 #: Redis hash: engine version → catalogue document. The last known set stays when no worker is alive.
 CATALOGUE_KEY: Final = "darkroom:catalogue"
@@ -96,6 +101,11 @@ def version(partition: int) -> str:
 def changes(partition: int) -> str:
     """Pub/sub channel of the changes that a projection made."""
     return f"changes:{tag(partition)}"
+
+
+def tally(partition: int, second: float) -> str:
+    """Hash: jobs done, failed and failed per code in the ten seconds around a time (seconds since the epoch)."""
+    return f"tally:{tag(partition)}:{int(second // TALLY_SPAN)}"
 
 
 def idempotency(partition: int, owner: str, key: str) -> str:

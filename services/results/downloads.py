@@ -1,0 +1,157 @@
+"""Downloads: the bytes of a result or of an original, whole or in part."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from services.results.answers import problems
+from services.results.context import Context, ContextDep, OwnerDep
+from services.results.ranges import Span, Unsatisfiable, matches, parse_range
+from shared.blobs import Blob
+from shared.errors import Expired, NotDone
+from shared.records import JobRecord
+
+router = APIRouter(tags=["downloads"])
+
+#: The media types that are sent as they are, with the ending of their file names. Anything else that a publisher may
+#: have claimed is sent as plain bytes, to be saved and never shown.
+EXTENSIONS: Final[Mapping[str, str]] = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "image/gif": ".gif",
+    "image/tiff": ".tif",
+    "image/bmp": ".bmp",
+}
+_OPAQUE: Final = "application/octet-stream"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+#: Longest stem of a file name that is offered, in characters.
+_LONGEST_STEM: Final = 100
+
+_OK: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The bytes.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The part that Range asks for.", "content": {"image/*": {}}},
+    304: {"description": "Unchanged: If-None-Match names the entity tag."},
+    416: {"description": "The range lies outside of the image."},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One object and how it is offered."""
+
+    blob: Blob
+    etag: str
+    media_type: str
+    file_name: str
+
+
+@router.api_route(
+    "/v1/jobs/{job_id}/result",
+    methods=["GET", "HEAD"],
+    response_class=Response,
+    responses={**_OK, **problems(NotDone, Expired)},
+    summary="The developed picture",
+)
+async def result(job_id: str, request: Request, context: ContextDep, owner: OwnerDep) -> Response:
+    """The bytes of the result. They never change, so they may be kept."""
+    record = await context.reader.job(owner, job_id)
+    if record.state == "deleted":
+        raise Expired("This job was deleted.")
+    if record.state != "done" or record.result is None:
+        raise NotDone(_not_done(record), state=record.state)
+    name = f"{_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
+    return await _answer(context, request, record.result.key, record.result.media_type, name)
+
+
+@router.api_route(
+    "/v1/jobs/{job_id}/original",
+    methods=["GET", "HEAD"],
+    response_class=Response,
+    responses={**_OK, **problems(Expired)},
+    summary="The picture as it came",
+)
+async def original(job_id: str, request: Request, context: ContextDep, owner: OwnerDep) -> Response:
+    """The bytes of the source."""
+    record = await context.reader.job(owner, job_id)
+    if record.state == "deleted" or record.upload is None:
+        raise Expired("This job was deleted.")
+    media_type = record.upload.media_type or _OPAQUE
+    name = f"{_stem(record)}{EXTENSIONS.get(media_type, '.bin')}"
+    return await _answer(context, request, record.upload.source, media_type, name)
+
+
+async def _answer(context: Context, request: Request, key: str, media_type: str, name: str) -> Response:
+    blob = await context.store.head_async(key)
+    if blob is None:
+        raise Expired("The bytes of this job are no longer kept.")
+    digest = key.rsplit("/", 1)[-1]
+    etag = f'"{digest}"' if _DIGEST.fullmatch(digest) else f'"{blob.etag.strip(chr(34))}"'
+    known = media_type if media_type in EXTENSIONS else _OPAQUE
+    download = Download(blob, etag, known, name)
+    headers = _headers(download, max_age=context.settings.retention)
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    return _send(context, request, download, headers)
+
+
+def _send(context: Context, request: Request, download: Download, headers: dict[str, str]) -> Response:
+    size = download.blob.size
+    try:
+        span = parse_range(request.headers.get("range"), size) if _range_counts(request, download.etag) else None
+    except Unsatisfiable:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    status = 200
+    if span is None:
+        span = Span(0, size)
+    else:
+        status = 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size}"
+    headers["Content-Length"] = str(span.end - span.start)
+    if request.method == "HEAD" or span.start == span.end:
+        return Response(status_code=status, headers=headers, media_type=download.media_type)
+    body = context.store.stream(download.blob.key, start=span.start, end=span.end)
+    return StreamingResponse(body, status, headers, download.media_type)
+
+
+def _range_counts(request: Request, etag: str) -> bool:
+    """With If-Range, a part is only wanted of the object that the client has the rest of."""
+    condition = request.headers.get("if-range")
+    return request.method == "GET" and (condition is None or condition.strip() == etag)
+
+
+def _headers(download: Download, *, max_age: int) -> dict[str, str]:
+    kind = "attachment" if download.media_type == _OPAQUE else "inline"
+    quoted = quote(download.file_name, safe="")
+    ascii_name = download.file_name.encode("ascii", "replace").decode().replace("?", "_")
+    return {
+        "ETag": download.etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={max_age}, immutable",
+        "Content-Disposition": f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quoted}",
+        # What strangers upload must never run as a page of ours.
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+
+
+def _stem(record: JobRecord) -> str:
+    """A file name without its ending that is safe on every system: the user's own, or the job id."""
+    name = (record.upload.name if record.upload else None) or ""
+    stem = PurePosixPath(name.replace("\\", "/")).name
+    stem = stem.rsplit(".", 1)[0] if "." in stem.lstrip(".") else stem
+    kept = "".join(character if character.isalnum() or character in " ._-()" else "_" for character in stem)
+    return kept.strip(" .")[:_LONGEST_STEM] or record.id
+
+
+def _not_done(record: JobRecord) -> str:
+    if record.progress is not None and record.progress.error is not None:
+        return f"This job failed and has no result: {record.progress.error.message}"
+    return f"This job has no result, it is {record.state}."

@@ -1,0 +1,46 @@
+"""Jobs: state, pages, cancel and delete."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from services.results.answers import json_answer, problems
+from services.results.cancel import cancel_or_delete
+from services.results.context import ContextDep, OwnerDep
+from services.results.listing import list_jobs
+from services.results.models import JobDocument, JobPage, JobState, Limit
+from shared import records
+from shared.errors import Expired, InvalidParameter
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get("/v1/jobs", response_model=JobPage, responses=problems(InvalidParameter), summary="List jobs")
+async def list_jobs_(
+    context: ContextDep,
+    owner: OwnerDep,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    batch: Annotated[str | None, Query(max_length=128, description="Only jobs of this batch.")] = None,
+    cursor: Annotated[str | None, Query(max_length=256, description="`next` of the page before.")] = None,
+    limit: Annotated[Limit, Query(description="Jobs on one page at most.")] = 50,
+) -> Response:
+    """Jobs, newest first. A page may be short before the end: go on while there is a `next`."""
+    found, following = await list_jobs(context.reader, owner, state=state, batch=batch, cursor=cursor, limit=limit)
+    trace_url = context.settings.trace_url
+    return json_answer({"jobs": [records.document(job, trace_url=trace_url) for job in found], "next": following})
+
+
+@router.get("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(Expired), summary="One job")
+async def get_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    record = await context.reader.job(owner, job_id)
+    if record.state == "deleted":
+        raise Expired("This job was deleted.")
+    return json_answer(records.document(record, trace_url=context.settings.trace_url))
+
+
+@router.delete("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(), summary="Cancel or delete")
+async def delete_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    """Cancel a live job; delete one that ended. The answer is the job afterwards, `cancelled` or `deleted`."""
+    record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
+    return json_answer(records.document(record, trace_url=context.settings.trace_url))

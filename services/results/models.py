@@ -1,0 +1,147 @@
+"""The documents that the results service answers with, as OpenAPI shows them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+JobState = Literal["queued", "processing", "done", "failed", "cancelled"]
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
+    "run": 1,
+    "owner": "local",
+    "batch": "0-01936e6a-1f2b-7c3d-8e4f-000000000000",
+    "state": "done",
+    "source": "originals/2026-11-24/local/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "name": "cat.jpg",
+    "filters": [{"name": "sepia"}, {"name": "blur", "size": 9}],
+    "output": {"format": "webp", "quality": 80},
+    "created": "2026-11-24T09:30:00.123Z",
+    "started": "2026-11-24T09:30:00.125Z",
+    "finished": "2026-11-24T09:30:00.141Z",
+    "attempts": 1,
+    "width": 1024,
+    "height": 768,
+    "media_type": "image/webp",
+    "bytes_in": 204800,
+    "bytes_out": 88211,
+    "result": "results/2026-11-24/local/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "error": None,
+    "timings": {"load": 0.3, "decode": 4.1, "sepia": 0.7, "blur": 1.6, "encode": 5.2, "store": 0.4},
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "trace_url": None,
+    "cached": False,
+    "links": {
+        "self": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
+        "result": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/result",
+        "original": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/original",
+        "events": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/events",
+    },
+}
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class OutputDocument(_Document):
+    format: str | None = Field(description="jpeg, png, webp or avif; null: the format of the source.")
+    quality: int | None = Field(description="1 to 100; null: the default of the format.")
+
+
+class ErrorDocument(_Document):
+    code: str
+    message: str
+
+
+class JobLinks(_Document):
+    self: str
+    result: str
+    original: str
+    events: str
+
+
+class JobDocument(_Document):
+    """One job as it is now."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+
+    id: str
+    run: int = Field(description="Raised by each replay.")
+    owner: str
+    batch: str | None
+    state: Literal["queued", "processing", "done", "failed", "cancelled", "deleted"]
+    source: str | None = Field(description="Blob key of the original.")
+    name: str | None = Field(description="File name as its owner knows it.")
+    filters: list[dict[str, Any]]
+    output: OutputDocument
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    attempts: int = Field(description="How often work on it was started.")
+    width: int | None = Field(description="Pixels; of the result when done, else of the source.")
+    height: int | None = Field(description="Pixels; of the result when done, else of the source.")
+    media_type: str | None = Field(description="Of the result when done, else of the source.")
+    bytes_in: int | None
+    bytes_out: int | None
+    result: str | None = Field(description="Blob key of the result.")
+    error: ErrorDocument | None
+    timings: dict[str, float] = Field(description="Milliseconds per step.")
+    trace_id: str | None
+    trace_url: str | None
+    cached: bool = Field(description="Whether the result was already stored.")
+    links: JobLinks
+
+
+class JobPage(_Document):
+    jobs: list[JobDocument]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class BatchLinks(_Document):
+    self: str
+    jobs: str
+    events: str
+    archive: str
+
+
+class BatchDocument(_Document):
+    """One batch as it is now."""
+
+    id: str
+    owner: str
+    created: datetime | None
+    expected: int | None = Field(description="How many jobs it will have in all, when that is known.")
+    total: int = Field(description="Jobs so far.")
+    terminal: int = Field(description="Jobs that ended.")
+    complete: bool = Field(description="Whether all jobs ended and all that are expected are there.")
+    counts: dict[str, int] = Field(description="Jobs by state.")
+    links: BatchLinks
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), with a code that programs read."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/docs#not_found",
+                    "title": "Not found",
+                    "status": 404,
+                    "detail": "There is no such job.",
+                    "code": "not_found",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+Limit = Annotated[int, Field(ge=1, le=200)]

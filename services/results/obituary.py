@@ -1,0 +1,28 @@
+"""Dead letters of entries that this service could not handle within their attempts."""
+
+from shared import dead_letters
+from shared.dead_letters import DeadLetter
+from shared.entries import Entry, Source
+from shared.errors import GaveUp, InvalidEvent
+from shared.events import decode_progress
+
+
+def progress_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
+    """The letter of a progress event. It publishes nothing: the event can be replayed as it is."""
+    message = f"The projection did not finish this event within {entry.attempts} attempts."
+    try:
+        event = decode_progress(entry.fields, partition=source.partition)
+    except InvalidEvent:
+        document = dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker)
+    else:
+        document = dead_letters.write(
+            source,
+            entry,
+            code=GaveUp.code,
+            message=message,
+            worker=worker,
+            job_id=event.job_id,
+            owner=event.upload.owner,
+            run=event.run,
+        )
+    return DeadLetter(GaveUp.code, document)

@@ -1,0 +1,42 @@
+"""What the results service needs to know."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from shared.settings import Seconds, Settings
+
+
+class ResultsSettings(Settings):
+    """Settings of the results service."""
+
+    results_host: str = Field("127.0.0.1", description="Address of the HTTP port when the service runs alone.")
+    results_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8082, description="HTTP port when the service runs alone; 0 picks a free one."
+    )
+    results_lanes: int = Field(2, ge=1, le=64, description="Batches of progress events in work at the same time.")
+    results_batch: int = Field(64, ge=1, le=1000, description="Progress events in one batch at most.")
+    retention_jobs: int = Field(
+        100_000, ge=1, description="Finished jobs kept per owner and partition; older ones go before their time."
+    )
+    dead_letter_retention: int = Field(14 * 24 * 3600, ge=60, description="Seconds a dead letter is kept.")
+    janitor_interval: Seconds = Field(60.0, description="Seconds between two rounds of the janitor.")
+    event_streams: int = Field(1000, ge=1, description="Open streams of server-sent events of one process at most.")
+    event_keep_alive: Seconds = Field(15.0, description="Seconds without an event after which a comment is sent.")
+    replay_rate: Annotated[float, Field(gt=0)] = Field(
+        50.0, description="Dead letters per second when many are replayed with one request."
+    )
+    trace_url: str | None = Field(
+        None, description="Address of a trace for people; {trace_id} stands for its id. None: no links."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Secrets that sign webhooks (Standard Webhooks, whsec_ and base64), separated by spaces; every one "
+        "signs, so that a new one can be added before the old one goes. None: webhooks are not signed.",
+    )
+    webhook_allow_private: bool = Field(
+        default=False, description="Whether webhooks may go to private, loopback and link-local addresses."
+    )
+    webhook_timeout: Seconds = Field(10.0, description="Seconds one delivery may take.")
+    webhook_give_up: Seconds = Field(24 * 3600.0, description="Seconds after which a webhook is given up.")
+    webhook_first_delay: Seconds = Field(5.0, description="Seconds before a failed delivery is tried again.")

@@ -1,0 +1,152 @@
+#!lua flags=allow-oom
+-- Project a batch of progress entries of one partition into the state of their jobs.
+--
+-- KEYS  1 progress stream   2 version counter   3 set of owners   4 hooks stream   5 tally of now
+--       then four per entry: job hash, index of its owner, batch hash, jobs of the batch (the job hash where none)
+-- ARGV  1 group   2 channel of changes   3 seconds a live job is kept   4 seconds a finished job is kept
+--       5 seconds a tally is kept
+--       then fifteen per entry: entry id, type (started, processed, failed), job id, run, owner, batch, expected,
+--       created (ms, for a job not known yet), at (ms), attempt, trace id, code, document (started: the upload event,
+--       else the progress event), webhook, traceparent; what is not there is empty
+-- Returns two numbers per entry: 0 acknowledged before, 1 changed nothing, 2 changed the job; and its creation in ms.
+--
+-- The state of a job is the pair (run, rank), rank 0 queued, 1 processing, 2 terminal, and an event only ever raises
+-- it: any order and any repetition of the same events ends in the same state. `deleted` is above every run.
+-- Safe to repeat: an entry counts only when its XACK returns 1. Needs no memory from the server's limit.
+local group, channel, live, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local TARGET = {started = 'processing', processed = 'done', failed = 'failed'}
+local RANK = {queued = 0, processing = 1, done = 2, failed = 2, cancelled = 2, deleted = 2}
+local version = tonumber(redis.call('GET', KEYS[2]) or '0')
+local first_version = version
+local changes, outcomes, tally = {}, {}, {}
+
+local function create(e)
+  local batch = e.batch
+  if batch ~= '' then
+    local owner = redis.call('HGET', e.batch_key, 'owner')
+    if owner and owner ~= e.owner then
+      batch = ''
+    else
+      redis.call('HSETNX', e.batch_key, 'owner', e.owner)
+      redis.call('HSETNX', e.batch_key, 'created', e.created)
+      if redis.call('ZADD', e.batch_jobs, e.created, e.job) == 1 then
+        redis.call('HINCRBY', e.batch_key, 'total', 1)
+      end
+      if e.expected ~= '' and tonumber(redis.call('HGET', e.batch_key, 'expected') or '0') < tonumber(e.expected) then
+        redis.call('HSET', e.batch_key, 'expected', e.expected)
+      end
+      redis.call('EXPIRE', e.batch_key, live)
+      redis.call('EXPIRE', e.batch_jobs, live)
+    end
+  end
+  redis.call('HSET', e.key, 'state', 'queued', 'run', e.run, 'owner', e.owner, 'batch', batch, 'created', e.created,
+    'attempts', 0)
+  redis.call('EXPIRE', e.key, live)
+  redis.call('ZADD', e.index, e.created, e.job)
+  redis.call('SADD', KEYS[3], e.owner)
+  return 'queued', e.run, e.owner, batch, e.created, false, '0'
+end
+
+local function tell(e, kind, id, url)
+  redis.call('XADD', KEYS[4], '*', 'type', kind, 'id', id, 'run', e.run, 'owner', e.owner, 'url', url,
+    'traceparent', e.traceparent)
+end
+
+local function count(e, was, is, again)
+  local terminal = redis.call('HINCRBY', e.batch_key, 'terminal', is - was)
+  local facts = redis.call('HMGET', e.batch_key, 'total', 'expected', 'webhook')
+  if e.webhook ~= '' and not facts[3] then
+    redis.call('HSET', e.batch_key, 'webhook', e.webhook)
+    facts[3] = e.webhook
+  end
+  local complete = terminal >= tonumber(facts[1] or '0') and terminal >= tonumber(facts[2] or '0')
+  if is == 1 and complete and (was == 0 or again) and facts[3] then
+    tell(e, 'batch.completed', e.batch, facts[3])
+  end
+  redis.call('EXPIRE', e.batch_key, complete and kept or live)
+  redis.call('EXPIRE', e.batch_jobs, complete and kept or live)
+end
+
+local function apply(e)
+  local state, run, owner, batch, created, started, attempts =
+    unpack(redis.call('HMGET', e.key, 'state', 'run', 'owner', 'batch', 'created', 'started', 'attempts'))
+  local known = state
+  if not state then
+    state, run, owner, batch, created, started, attempts = create(e)
+  end
+  local newer = tonumber(e.run) > tonumber(run)
+  if owner ~= e.owner or (batch ~= '' and batch ~= e.batch) or state == 'deleted' or tonumber(e.run) < tonumber(run) then
+    return 1, created
+  end
+  if newer then
+    redis.call('HDEL', e.key, 'started', 'finished', 'progress', 'code')
+    started, attempts = false, '0'
+  end
+  local target, was = TARGET[e.type], RANK[state]
+  local raised = newer or RANK[target] > was
+  local again = e.type == 'started' and was == 1 and tonumber(e.attempt) > tonumber(attempts or '0')
+  if e.type == 'started' and (not started or tonumber(e.at) < tonumber(started)) then
+    redis.call('HSET', e.key, 'started', e.at)
+  end
+  if tonumber(e.attempt) > tonumber(attempts or '0') then
+    redis.call('HSET', e.key, 'attempts', e.attempt)
+  end
+  if not raised and not again then
+    return 1, created
+  end
+  version = version + 1
+  local mark = string.format('%d', version)
+  redis.call('HSET', e.key, 'state', target, 'run', e.run, 'version', mark)
+  if e.trace ~= '' then
+    redis.call('HSET', e.key, 'trace', e.trace)
+  end
+  if RANK[target] == 2 then
+    redis.call('HSET', e.key, 'finished', e.at, 'progress', e.document)
+    redis.call('HDEL', e.key, 'upload')
+    if e.code ~= '' then
+      redis.call('HSET', e.key, 'code', e.code)
+      tally['code:' .. e.code] = (tally['code:' .. e.code] or 0) + 1
+    end
+    tally[target] = (tally[target] or 0) + 1
+    redis.call('EXPIRE', e.key, kept)
+    if e.webhook ~= '' then
+      tell(e, 'job.' .. target, e.job, e.webhook)
+    end
+  elseif newer or not known then
+    redis.call('HSET', e.key, 'upload', e.document)
+    redis.call('EXPIRE', e.key, live)
+  end
+  if batch ~= '' and (RANK[target] == 2 or (newer and was == 2)) then
+    count(e, was == 2 and 1 or 0, RANK[target] == 2 and 1 or 0, newer)
+  end
+  changes[#changes + 1] = '{"v":' .. mark .. ',"job":"' .. e.job .. '","batch":"' .. batch .. '","owner":"' .. owner ..
+    '","state":"' .. target .. '"}'
+  return 2, created
+end
+
+local key = 6
+for i = 6, #ARGV, 15 do
+  local outcome, created = 0, 0
+  if redis.call('XACK', KEYS[1], group, ARGV[i]) == 1 then
+    outcome, created = apply({
+      key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
+      type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4], batch = ARGV[i + 5],
+      expected = ARGV[i + 6], created = ARGV[i + 7], at = ARGV[i + 8], attempt = ARGV[i + 9], trace = ARGV[i + 10],
+      code = ARGV[i + 11], document = ARGV[i + 12], webhook = ARGV[i + 13], traceparent = ARGV[i + 14],
+    })
+  end
+  outcomes[#outcomes + 1] = outcome
+  outcomes[#outcomes + 1] = tonumber(created)
+  key = key + 4
+end
+if #changes > 0 then
+  redis.call('INCRBY', KEYS[2], version - first_version)
+  redis.call('PUBLISH', channel, '[' .. table.concat(changes, ',') .. ']')
+end
+for name, number in pairs(tally) do
+  redis.call('HINCRBY', KEYS[5], name, number)
+end
+if next(tally) then
+  redis.call('EXPIRE', KEYS[5], ARGV[5])
+end
+return outcomes

@@ -1,0 +1,143 @@
+"""The record of a job in Redis: its fields, how it is read, and the document that users get.
+
+The hash `job:{p}:<id>` holds `state`, `run`, `version`, `owner`, `batch`, `created`, `started`, `finished` (ms since
+the epoch), `attempts`, `trace` (32 hexadecimal digits), `code` (of a failed job), `bulk` ("1" for low priority),
+`upload` (the upload event as JSON, until the job is terminal) and `progress` (the progress event that ended the run).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from shared.events import ImageProgress, ImageUploaded, Result
+
+State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"]
+
+LIVE: Final = frozenset({"queued", "processing"})
+#: States that a run never leaves. `deleted` is the tombstone of a job, and final for every run.
+TERMINAL: Final = frozenset({"done", "failed", "cancelled", "deleted"})
+
+_upload = msgspec.json.Decoder(ImageUploaded)
+_progress = msgspec.json.Decoder(ImageProgress)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it is now. Times are milliseconds since the epoch; 0 means not yet."""
+
+    id: str
+    state: State
+    run: int
+    version: int
+    owner: str
+    batch: str
+    created: int
+    started: int
+    finished: int
+    attempts: int
+    trace: str
+    bulk: bool
+    #: The event that asked for the job; none for a tombstone.
+    upload: ImageUploaded | None
+    #: The event that ended the run; none while live, when cancelled and for a tombstone.
+    progress: ImageProgress | None
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def result(self) -> Result | None:
+        return self.progress.result if self.progress else None
+
+
+def read(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
+    """The record in the fields of a job hash; none when the hash is empty, that is, not there."""
+    state = fields.get(b"state")
+    if state is None:
+        return None
+    progress = _progress.decode(fields[b"progress"]) if b"progress" in fields else None
+    upload = _upload.decode(fields[b"upload"]) if b"upload" in fields else None
+    return JobRecord(
+        id=job_id,
+        state=_state(state),
+        run=int(fields.get(b"run", 1)),
+        version=int(fields.get(b"version", 0)),
+        owner=_text(fields, b"owner"),
+        batch=_text(fields, b"batch"),
+        created=int(fields.get(b"created", 0)),
+        started=int(fields.get(b"started", 0)),
+        finished=int(fields.get(b"finished", 0)),
+        attempts=int(fields.get(b"attempts", 0)),
+        trace=_text(fields, b"trace"),
+        bulk=fields.get(b"bulk") == b"1",
+        upload=upload or (progress.upload if progress else None),
+        progress=progress,
+    )
+
+
+def document(record: JobRecord, *, trace_url: str | None = None) -> dict[str, Any]:
+    """The job document of the HTTP interface. In `trace_url`, `{trace_id}` stands for the id of the trace."""
+    upload = record.upload or ImageUploaded(source="")
+    progress = record.progress
+    result = record.result
+    link = f"/v1/jobs/{record.id}"
+    facts = (result.width, result.height, result.media_type) if result else _facts(upload)
+    return {
+        "id": record.id,
+        "run": record.run,
+        "owner": record.owner,
+        "batch": record.batch or None,
+        "state": record.state,
+        "source": upload.source or None,
+        "name": upload.name,
+        "filters": upload.filters,
+        "output": {"format": upload.output.format, "quality": upload.output.quality},
+        "created": timestamp(record.created),
+        "started": timestamp(record.started),
+        "finished": timestamp(record.finished),
+        "attempts": record.attempts,
+        "width": facts[0],
+        "height": facts[1],
+        "media_type": facts[2],
+        "bytes_in": upload.bytes_in,
+        "bytes_out": result.bytes if result else None,
+        "result": result.key if result else None,
+        "error": {"code": progress.error.code, "message": progress.error.message}
+        if progress and progress.error
+        else None,
+        "timings": progress.timings if progress else {},
+        "trace_id": record.trace or None,
+        "trace_url": trace_url.replace("{trace_id}", record.trace) if trace_url and record.trace else None,
+        "cached": bool(progress and progress.cached),
+        "links": {
+            "self": link,
+            "result": f"{link}/result",
+            "original": f"{link}/original",
+            "events": f"{link}/events",
+        },
+    }
+
+
+def timestamp(milliseconds: int) -> str | None:
+    """RFC 3339 in UTC with milliseconds, `2026-11-24T09:30:00.123Z`; none for 0."""
+    if not milliseconds:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _facts(upload: ImageUploaded) -> tuple[int | None, int | None, str | None]:
+    return upload.width, upload.height, upload.media_type
+
+
+def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:
+    return fields.get(name, b"").decode()
+
+
+def _state(value: bytes) -> State:
+    state: State = value.decode()  # type: ignore[assignment] # only the scripts write it
+    return state

@@ -1,0 +1,109 @@
+import httpx
+import pytest
+from pydantic import TypeAdapter
+
+from services.results.models import JobDocument
+from tests.results.story import Story, processed
+
+
+async def test_the_document_of_a_job_is_what_openapi_says(story: Story, http: httpx.AsyncClient) -> None:
+    queued, done, broken = await story.submit("a.jpg", "b.jpg", "c.jpg", width=10, height=20, media_type="image/png")
+    await story.start(done)
+    await story.finish(done)
+    await story.fail(broken)
+    documents = {job_id: (await http.get(f"/v1/jobs/{job_id}")).json() for job_id in (queued, done, broken)}
+    for document in documents.values():
+        TypeAdapter(JobDocument).validate_python(document)
+    assert (documents[queued]["width"], documents[queued]["media_type"]) == (10, "image/png")
+    assert (documents[done]["width"], documents[done]["media_type"]) == (4, "image/jpeg")
+    assert documents[done]["timings"] == {"decode": 1.5}
+    assert documents[broken]["error"] == {"code": "corrupt_image", "message": "The image is damaged."}
+    assert documents[queued]["finished"] is None
+    assert documents[done]["finished"].endswith("Z")
+
+
+@pytest.mark.parametrize("job_id", ["0-nothing", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65])
+async def test_an_unknown_job_is_not_found(http: httpx.AsyncClient, job_id: str) -> None:
+    answer = await http.get(f"/v1/jobs/{job_id}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "not_found"
+
+
+async def test_the_job_of_another_owner_is_not_found(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg", owner="ann")
+    for path in ("", "/result", "/original", "/events"):
+        assert (await http.get(f"/v1/jobs/{job_id}{path}")).status_code == 404
+    assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 404
+    assert (await http.get("/v1/jobs")).json() == {"jobs": [], "next": None}
+    assert (await http.get("/v1/jobs?batch=0-batch")).json()["jobs"] == []
+
+
+async def test_pages_hold_every_job_once_newest_first(story: Story, http: httpx.AsyncClient) -> None:
+    expected = []
+    for number in range(3):
+        expected += await story.submit(*(f"{number}-{n}.jpg" for n in range(9)), batch=f"0-b{number}")
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = (await http.get("/v1/jobs", params={"limit": 5} | ({"cursor": cursor} if cursor else {}))).json()
+        seen += [job["id"] for job in page["jobs"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(expected)
+    assert len(seen) == len(set(seen))
+    created = [(await story.job(job_id)).created for job_id in seen]
+    assert created == sorted(created, reverse=True)
+
+
+async def test_pages_are_filtered_by_state_and_batch(story: Story, http: httpx.AsyncClient) -> None:
+    first = await story.submit("a.jpg", "b.jpg", batch="0-one")
+    await story.submit("c.jpg", batch="0-two")
+    await story.finish(first[0])
+    answer = (await http.get("/v1/jobs", params={"state": "done"})).json()
+    assert [job["id"] for job in answer["jobs"]] == [first[0]]
+    answer = (await http.get("/v1/jobs", params={"batch": "0-one", "state": "queued"})).json()
+    assert [job["id"] for job in answer["jobs"]] == [first[1]]
+    assert (await http.get("/v1/jobs", params={"batch": "0-none"})).json()["jobs"] == []
+
+
+@pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=201", "cursor=%00", "cursor=AAAA", "limit=x"])
+async def test_a_wrong_query_says_what_is_wrong(http: httpx.AsyncClient, query: str) -> None:
+    answer = await http.get(f"/v1/jobs?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_parameter"
+    assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
+
+
+async def test_deleting_a_live_job_cancels_it(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    event = await story.upload_of(job_id)
+    answer = await http.delete(f"/v1/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    assert answer.json()["finished"] is not None
+    assert (await http.get(f"/v1/jobs/{job_id}/result")).status_code == 409
+    # What a worker publishes afterwards comes too late.
+    await story.project(processed(event))
+    assert (await story.job(job_id)).state == "cancelled"
+
+
+async def test_deleting_a_finished_job_leaves_a_tombstone(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.finish(job_id)
+    answer = await http.delete(f"/v1/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["state"]) == (200, "deleted")
+    for path in ("", "/result", "/original"):
+        gone = await http.get(f"/v1/jobs/{job_id}{path}")
+        assert (gone.status_code, gone.json()["code"]) == (410, "expired")
+    assert (await http.get("/v1/jobs")).json()["jobs"] == []
+    assert (await http.delete(f"/v1/jobs/{job_id}")).json()["state"] == "deleted"
+
+
+async def test_a_job_can_be_cancelled_while_the_server_is_full(http: httpx.AsyncClient, story: Story) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.redis.config_set("maxmemory", 1)
+    try:
+        assert (await http.delete(f"/v1/jobs/{job_id}")).json()["state"] == "cancelled"
+    finally:
+        await story.redis.config_set("maxmemory", 0)
