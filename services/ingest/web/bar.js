@@ -23,36 +23,38 @@ export class Bar {
   #draw() {
     const { all } = this.photos;
     const { parts, chain } = this;
-    const is = (state) => all.filter((photo) => photo.state === state).length;
-    const done = is("done");
-    const failed = is("failed");
-    const busy = all.filter((photo) => photo.isBusy).length;
-    const due = dueOf(all, chain).length;
-    parts.develop.disabled = chain.isEmpty || due === 0;
-    parts.develop.textContent = due || busy || !all.length ? `Develop ${due > 1 || !all.length ? (all.length ? plural(due, "photo") : "") : due ? "photo" : ""}`.trim() : "All developed";
-    parts.hint.textContent = hintOf(all, chain);
-    parts.cancel.hidden = busy === 0;
-    parts.retry.hidden = failed === 0;
-    parts.retry.textContent = failed > 1 ? `Retry ${failed} failed` : "Retry failed";
-    parts.download.hidden = done === 0;
-    parts.download.textContent = done > 1 ? `Download ${done} as zip` : "Download";
-    parts.clear.hidden = all.length === 0;
-    const started = done + failed + busy;
-    parts.progress.hidden = started === 0;
-    parts.progress.max = Math.max(1, started);
-    parts.progress.value = done + failed + all.reduce((sum, photo) => sum + (photo.state === "sending" ? photo.progress * 0.3 : photo.state === "queued" ? 0.3 : photo.state === "processing" ? 0.6 : 0), 0);
-    parts.status.textContent = statusOf({ all, done, failed, busy, started });
-    this.#say({ done, failed, busy, started });
+    const count = {
+      all: all.length,
+      done: all.filter((photo) => photo.state === "done").length,
+      current: all.filter((photo) => photo.state === "done" && photo.signature === chain.signature).length,
+      failed: all.filter((photo) => photo.state === "failed").length,
+      busy: all.filter((photo) => photo.isBusy).length,
+      due: dueOf(all, chain).length,
+    };
+    parts.develop.disabled = chain.isEmpty || count.due === 0;
+    parts.develop.textContent = developLabel(count);
+    parts.hint.textContent = count.all && chain.isEmpty ? "Choose a look or add a filter." : "";
+    parts.cancel.hidden = count.busy === 0;
+    parts.retry.hidden = count.failed === 0 || count.busy > 0;
+    parts.retry.textContent = count.failed > 1 ? `Retry ${count.failed} failed` : "Retry failed";
+    parts.download.hidden = count.done === 0 || count.busy > 0;
+    parts.download.textContent = count.done > 1 ? `Download ${count.done} as zip` : "Download";
+    parts.clear.hidden = count.all === 0;
+    parts.progress.hidden = count.busy === 0;
+    parts.progress.max = Math.max(1, count.all);
+    parts.progress.value = count.current + count.failed + all.reduce((sum, photo) => sum + partOf(photo), 0);
+    parts.status.textContent = statusOf(count, all);
+    this.#say(count);
   }
 
   /** Screen readers hear the progress now and then, and the end always. */
-  #say({ done, failed, busy, started }) {
+  #say({ all, current, failed, busy }) {
     const now = performance.now();
     if (busy && now - this.#said > 5000) {
-      if (this.#wasBusy) announce(`${done} of ${started} developed.`);
+      if (this.#wasBusy) announce(`${current} of ${all} developed.`);
       this.#said = now;
     } else if (!busy && this.#wasBusy) {
-      announce(failed ? `${plural(done, "photo")} developed, ${failed} failed.` : `${plural(done, "photo")} developed.`);
+      announce(failed ? `${plural(current, "photo")} developed, ${failed} failed.` : `${plural(current, "photo")} developed.`);
     }
     this.#wasBusy = busy > 0;
   }
@@ -60,20 +62,26 @@ export class Bar {
 
 /** The photos that the chain as it is now has not been used on. */
 export function dueOf(all, chain) {
-  return all.filter((photo) => !photo.isBusy && !(photo.state === "done" && photo.signature === chain.signature));
+  return all.filter((photo) => !photo.isBusy && !((photo.state === "done" || photo.state === "failed") && photo.signature === chain.signature));
 }
 
-function hintOf(all, chain) {
-  if (!all.length) return "";
-  return chain.isEmpty ? "Choose a look or add a filter." : "";
+/** How far a photo on its way has come, 0 to 1. */
+function partOf(photo) {
+  return { sending: photo.progress * 0.3, queued: 0.3, processing: 0.6 }[photo.state] ?? 0;
 }
 
-function statusOf({ all, done, failed, busy, started }) {
-  if (!started) return plural(all.length, "photo");
-  const parts = [`${done} of ${started} developed`];
+function developLabel({ all, busy, due, current }) {
+  if (due) return all > 1 ? `Develop ${plural(due, "photo")}` : "Develop";
+  if (busy) return "Developing…";
+  return current ? "All developed" : "Develop";
+}
+
+function statusOf({ all: count, current, failed, busy }, all) {
+  if (!count) return "No photos yet";
+  if (!current && !failed && !busy) return plural(count, "photo");
+  const parts = [current === count ? `${plural(count, "photo")} developed` : `${current} of ${count} developed`];
   if (failed) parts.push(`${failed} failed`);
-  const took = all.filter((photo) => photo.state === "done").map((photo) => between(photo.job.created, photo.job.finished)).filter((ms) => ms !== null);
-  if (took.length && !busy) parts.push(`${span(median(took))} each`);
+  if (!busy && current) parts.push(`${span(median(all.filter((photo) => photo.state === "done").map((photo) => between(photo.job.created, photo.job.finished) ?? 0)))} each`);
   return parts.join(" · ");
 }
 

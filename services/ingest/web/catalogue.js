@@ -3,8 +3,10 @@
 import { get } from "./api.js";
 import { title } from "./format.js";
 
-//: Above this many values a slider is too coarse to be useful.
+// Above this many values a slider is too coarse to be useful.
 const WIDEST_SLIDER = 2000;
+// A slider whose default would sit in its first fifth ends at this many times the default; the number field goes on.
+const REACH = 4;
 
 /** Map of name → `{name, summary, parameters: [parameter]}`; raises ApiError. */
 export async function loadCatalogue() {
@@ -18,8 +20,8 @@ function readParameters(schema) {
 }
 
 /**
- * One parameter: `{key, title, summary, unit, kind, optional, fallback, minimum, maximum, step, choices}`, where kind is number,
- * choice, switch or text, and `fallback` is the value it has when it is left out.
+ * One parameter: `{key, title, summary, unit, kind, optional, fallback, minimum, maximum, reach, step, choices}`, where kind is number,
+ * choice, switch or text, `fallback` is the value it has when it is left out and `reach` is where its slider ends.
  */
 function readParameter(key, property, schema, isRequired) {
   const variants = (property.anyOf ?? property.oneOf ?? [property]).map((variant) => resolve(variant, schema));
@@ -36,6 +38,7 @@ function readParameter(key, property, schema, isRequired) {
     choices: main.enum ?? (main.const === undefined ? [] : [main.const]),
     ...limitsOf(main),
   };
+  parameter.reach = reachOf(parameter);
   if (isRequired && parameter.fallback === null) parameter.initial = firstValue(parameter);
   return parameter;
 }
@@ -58,6 +61,11 @@ function limitsOf(property) {
   const step = property.multipleOf ?? (isOdd ? 2 : whole ? 1 : fineStep(minimum, maximum));
   const slides = minimum !== null && maximum !== null && (maximum - minimum) / step <= WIDEST_SLIDER;
   return { minimum, maximum, step, whole, slides };
+}
+
+function reachOf({ minimum, maximum, fallback }) {
+  const isLong = minimum !== null && minimum >= 0 && fallback > 0 && maximum >= 50 && maximum > fallback * (REACH + 1);
+  return isLong ? fallback * REACH : maximum;
 }
 
 function fineStep(minimum, maximum) {

@@ -29,6 +29,19 @@ export function writeShort(steps) {
     .join(",");
 }
 
+/** The signature of the chain that a job was made with. */
+export function signatureOf(job) {
+  return signature(stepsOf(job), job.output?.format ?? "", job.output?.quality ?? null);
+}
+
+export function stepsOf(job) {
+  return job.filters.map(({ name, ...parameters }) => ({ name, parameters }));
+}
+
+function signature(steps, format, quality) {
+  return `${writeShort(steps)}|${format}|${quality ?? ""}`;
+}
+
 /**
  * Steps in order, each `{name, parameters}` where parameters holds only what differs from the default, and the output.
  * Dispatches `change`; its `detail.structure` says whether steps came, went or moved (and not only a value).
@@ -78,7 +91,7 @@ export class Chain extends EventTarget {
 
   /** Equal for two chains that make the same picture. */
   get signature() {
-    return `${writeShort(this.steps)}|${this.format}|${this.quality ?? ""}`;
+    return signature(this.steps, this.format, this.quality);
   }
 
   /** The form fields of an upload. */

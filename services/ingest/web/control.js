@@ -9,7 +9,7 @@ let nextId = 1;
 export function parameterControl(parameter, value, onChange) {
   const id = `c${nextId++}`;
   const make = { number: numberFields, choice: choiceField, switch: switchField, text: textField }[parameter.kind];
-  const note = parameter.summary && h("p", { class: "note", id: `${id}-note` }, parameter.summary);
+  const note = parameter.summary && h("span", { class: "unseen", id: `${id}-note` }, parameter.summary);
   const base = parameter.initial ?? parameter.fallback;
   const tell = (next) => {
     const isBase = next === undefined || next === base;
@@ -23,8 +23,8 @@ export function parameterControl(parameter, value, onChange) {
   const { fields, set } = make({ id, parameter, describedBy: note ? note.id : null, tell });
   set(value ?? base ?? "");
   reset.hidden = value === undefined || value === base;
-  const unit = parameter.unit ? ` (${parameter.unit})` : "";
-  return h("div", { class: `control control-${parameter.kind}` }, h("label", { htmlFor: id }, parameter.title + unit), h("div", { class: "control-fields" }, fields, reset), note);
+  const unit = parameter.unit && h("span", { class: "unit" }, parameter.unit);
+  return h("div", { class: `control control-${parameter.kind}` }, h("label", { htmlFor: id, title: parameter.summary }, parameter.title, unit), h("div", { class: "control-fields" }, fields, reset), note);
 }
 
 function numberFields({ id, parameter, describedBy, tell }) {
@@ -32,7 +32,12 @@ function numberFields({ id, parameter, describedBy, tell }) {
   const limits = { min: minimum ?? "", max: maximum ?? "", step };
   const number = h("input", { type: "number", id, inputMode: whole ? "numeric" : "decimal", placeholder: parameter.optional ? "auto" : "", "aria-describedby": describedBy, ...limits });
   // The number field is the one that is read out; the slider is the same value for the pointer.
-  const slider = parameter.slides && h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits });
+  const slider = parameter.slides && h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits, max: parameter.reach });
+  const slide = (next) => {
+    if (!slider) return;
+    slider.max = Math.max(parameter.reach, next);
+    slider.value = next === "" ? minimum : next;
+  };
   const fit = (text) => {
     const next = Number.parseFloat(text);
     if (Number.isNaN(next)) return null;
@@ -47,12 +52,12 @@ function numberFields({ id, parameter, describedBy, tell }) {
   number.addEventListener("change", () => {
     const next = fit(number.value);
     number.value = next ?? (parameter.optional ? "" : (parameter.initial ?? parameter.fallback));
-    if (slider) slider.value = number.value;
+    slide(number.value);
     tell(next ?? undefined);
   });
   const set = (next) => {
     number.value = next;
-    if (slider) slider.value = next === "" ? minimum : next;
+    slide(next);
   };
   return { fields: [slider, number], set };
 }

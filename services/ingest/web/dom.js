@@ -20,17 +20,10 @@ export function h(tag, props = {}, ...children) {
 }
 
 const PATHS = {
-  up: "M12 19V5m-6 6 6-6 6 6",
-  down: "M12 5v14m-6-6 6 6 6-6",
   grip: "M9 6h.01M9 12h.01M9 18h.01M15 6h.01M15 12h.01M15 18h.01",
   close: "M6 6l12 12M18 6 6 18",
-  plus: "M12 5v14M5 12h14",
-  minus: "M5 12h14",
-  retry: "M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6",
-  download: "M12 4v11m-5-5 5 5 5-5M5 20h14",
   alert: "M12 8v5m0 3.5v.01M12 3 2.5 20h19z",
   check: "M5 12.5 10 17 19 7",
-  open: "M14 4h6v6m0-6-9 9M18 14v6H4V6h6",
   reset: "M4 5v5h5M4.6 10A8 8 0 1 1 4 14",
 };
 
@@ -40,6 +33,7 @@ export function icon(name) {
   const path = document.createElementNS(svg.namespaceURI, "path");
   for (const [key, value] of [["viewBox", "0 0 24 24"], ["class", "icon"], ["aria-hidden", "true"]]) svg.setAttribute(key, value);
   path.setAttribute("d", PATHS[name]);
+  if (name === "grip") path.setAttribute("stroke-width", "3");
   svg.append(path);
   return svg;
 }

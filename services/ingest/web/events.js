@@ -1,5 +1,7 @@
 // Live events that survive a lost connection; no change is shown twice.
 
+import { unreachable } from "./api.js";
+
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
@@ -8,9 +10,10 @@ const LONGEST_WAIT = 10_000;
  * error it gives up, so a new one is opened then, which starts with a snapshot. Documents that are not newer than what
  * was seen of their job are dropped.
  *
- * `onJob(document)`, `onEnd()` once all jobs are terminal, `onConnection(isLive)`. Returns a function that stops.
+ * `onJob(document)`, `onEnd()` once all jobs are terminal, `onTrouble(error)` when the connection is lost and `onTrouble(null)` when
+ * it is back. Returns a function that stops.
  */
-export function follow(url, { onJob, onEnd = () => {}, onConnection = () => {} }) {
+export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {} }) {
   const seen = new Map();
   let source = null;
   let timer = 0;
@@ -20,6 +23,7 @@ export function follow(url, { onJob, onEnd = () => {}, onConnection = () => {} }
     source?.close();
     clearTimeout(timer);
     removeEventListener("online", reopen);
+    onTrouble(null);
   }
 
   function reopen() {
@@ -32,7 +36,7 @@ export function follow(url, { onJob, onEnd = () => {}, onConnection = () => {} }
     source = new EventSource(url);
     source.onopen = () => {
       wait = FIRST_WAIT;
-      onConnection(true);
+      onTrouble(null);
     };
     source.onmessage = (event) => {
       const job = JSON.parse(event.data);
@@ -43,7 +47,7 @@ export function follow(url, { onJob, onEnd = () => {}, onConnection = () => {} }
       onEnd();
     });
     source.onerror = () => {
-      onConnection(false);
+      onTrouble(unreachable());
       if (source.readyState !== EventSource.CLOSED) return;
       timer = setTimeout(open, wait * (0.75 + Math.random() / 2));
       wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -63,4 +67,4 @@ function isNews(seen, job, version) {
   return true;
 }
 
-export const isTerminal = (state) => state === "done" || state === "failed" || state === "cancelled";
+export const isTerminal = (state) => ["done", "failed", "cancelled", "deleted"].includes(state);

@@ -12,6 +12,7 @@ export function bytes(count) {
 /** A span of time given in milliseconds. */
 export function span(ms) {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return "–";
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
@@ -28,8 +29,13 @@ export function pixels(width, height) {
   return width && height ? `${width} × ${height}` : "–";
 }
 
+/** The time of day, with the date when it was not today. */
 export function clock(time) {
-  return time ? new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : "–";
+  if (!time) return "–";
+  const moment = new Date(time);
+  const ofDay = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  if (moment.toDateString() === new Date().toDateString()) return moment.toLocaleTimeString([], ofDay);
+  return moment.toLocaleString([], { month: "short", day: "numeric", ...ofDay });
 }
 
 export function plural(count, one, many = `${one}s`) {

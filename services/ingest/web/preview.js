@@ -10,11 +10,12 @@ export class Preview {
   #timer = 0;
   #roll = null;
 
-  constructor(photos, chain, onConnection) {
+  constructor(photos, chain, onTrouble) {
     this.photos = photos;
     this.chain = chain;
-    this.onConnection = onConnection;
+    this.onTrouble = onTrouble;
     photos.addEventListener("select", () => this.ask());
+    photos.addEventListener("photo", (event) => event.detail === photos.selected && !event.detail.isBusy && this.ask());
     chain.addEventListener("change", () => this.ask());
   }
 
@@ -28,7 +29,7 @@ export class Preview {
     this.#timer = setTimeout(() => this.#start(), CALM);
   }
 
-  /** Gives up the preview under way, when a roll takes its photo. */
+  /** Gives up the preview under way. */
   async stop() {
     clearTimeout(this.#timer);
     const roll = this.#roll;
@@ -40,14 +41,13 @@ export class Preview {
     const photo = this.photos.selected;
     const { chain } = this;
     if (!this.isOn || !photo || chain.steps.length === 0 || photo.size > LARGEST) return;
-    if (photo.signature === chain.signature && photo.state !== "ready" && photo.state !== "cancelled") return;
+    if (photo.signature === chain.signature) return;
     if (this.#roll) await this.stop();
     if (photo.isBusy || photo !== this.photos.selected) return;
-    const roll = new Roll(this.photos, [photo], { onConnection: this.onConnection });
+    const roll = new Roll(this.photos, [photo], this.onTrouble);
     this.#roll = roll;
     await roll.develop(chain);
     await roll.settled;
     if (this.#roll === roll) this.#roll = null;
-    if (photo.signature !== chain.signature) this.ask();
   }
 }

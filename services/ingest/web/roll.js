@@ -9,7 +9,6 @@ const UPLOADS_AT_ONCE = 3;
 
 export class Roll {
   batch = `0-${token()}`;
-  startedAt = Date.now();
   #abort = new AbortController();
   #jobs = new Map();
   #early = new Map();
@@ -18,12 +17,11 @@ export class Roll {
   #stop = null;
   #settle;
 
-  /** `onConnection(isLive)` and `onPause(error)` tell of trouble that will pass. */
-  constructor(photos, list, { onConnection = () => {}, onPause = () => {} } = {}) {
+  /** `onTrouble(error)` tells of trouble that will pass, `onTrouble(null)` that it has. */
+  constructor(photos, list, onTrouble) {
     this.photos = photos;
     this.list = list;
-    this.onConnection = onConnection;
-    this.onPause = onPause;
+    this.onTrouble = onTrouble;
     this.#left = new Set(list);
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
@@ -58,6 +56,13 @@ export class Roll {
     if (this.#left.size) this.#follow();
   }
 
+  /** Jobs that another visit to this page has sent. */
+  watch() {
+    this.batch = this.list[0].job.batch;
+    for (const photo of this.list) this.#jobs.set(photo.job.id, photo);
+    this.#follow();
+  }
+
   async cancel() {
     this.#abort.abort(new ApiError("cancelled", "Cancelled."));
     const live = [...this.#jobs].filter(([, photo]) => this.#left.has(photo));
@@ -72,7 +77,7 @@ export class Roll {
       const job = await upload(await photo.source(), photo.name, fields, {
         signal: this.#abort.signal,
         onProgress: (progress) => this.photos.update(photo, { progress }),
-        onPause: this.onPause,
+        onTrouble: this.onTrouble,
       });
       this.#jobs.set(job.id, photo);
       this.photos.update(photo, { state: "queued" });
@@ -88,7 +93,7 @@ export class Roll {
     this.#stop ??= follow(`/v1/events?batch=${this.batch}`, {
       onJob: (job) => job.run > (this.#before.get(job.id) ?? 0) && this.#apply(job),
       onEnd: () => this.#askForRest(),
-      onConnection: this.onConnection,
+      onTrouble: this.onTrouble,
     });
   }
 
@@ -127,6 +132,7 @@ export class Roll {
     this.#left.delete(photo);
     if (this.#left.size) return;
     this.#stop?.();
+    this.onTrouble(null);
     this.#settle();
   }
 }

@@ -3,21 +3,26 @@
 import { framed } from "./dom.js";
 import { Tile } from "./tile.js";
 
-const TILE = { width: 116, height: 87, gap: 8 };
+const GAP = 8;
+const STRIP = { width: 116, height: 87 };
+const NARROWEST = 150; // CSS pixels of a tile in the grid
 const AHEAD = 2; // rows or columns kept ready beyond the edge
 
-/** A listbox: arrows, Home and End choose a photo, Delete takes it off the table. */
+/** A listbox: arrows, Home and End choose a photo, Enter opens it, Delete takes it off the table. */
 export class Sheet {
   #tiles = new Map();
   #render = framed(() => this.#show());
 
-  constructor(root, photos) {
+  /** `onOpen()` is called when the selected photo is asked for large. */
+  constructor(root, photos, onOpen) {
     this.root = root;
     this.space = root.firstElementChild;
     this.photos = photos;
+    this.onOpen = onOpen;
     root.addEventListener("scroll", this.#render, { passive: true });
     root.addEventListener("keydown", (event) => this.#onKey(event));
     root.addEventListener("click", (event) => this.#onClick(event));
+    root.addEventListener("dblclick", onOpen);
     new ResizeObserver(this.#render).observe(root);
     photos.addEventListener("list", this.#render);
     photos.addEventListener("photo", this.#render);
@@ -31,20 +36,23 @@ export class Sheet {
     const { clientWidth } = this.root;
     const isStrip = this.root.dataset.layout === "strip";
     const count = this.photos.all.length;
-    const columns = isStrip ? Math.max(1, count) : Math.max(1, Math.floor((clientWidth - TILE.gap) / (TILE.width + TILE.gap)));
-    return { isStrip, columns, rows: Math.ceil(count / columns) };
+    if (isStrip) return { isStrip, columns: Math.max(1, count), rows: 1, tile: STRIP };
+    const columns = Math.max(2, Math.floor((clientWidth - GAP) / (NARROWEST + GAP)));
+    const width = Math.floor((clientWidth - GAP) / columns) - GAP;
+    return { isStrip, columns, rows: Math.ceil(count / columns), tile: { width, height: Math.round(width * 0.75) } };
   }
 
-  #place(index, columns) {
+  #place(index, { columns, tile }) {
     return {
-      x: TILE.gap + (index % columns) * (TILE.width + TILE.gap),
-      y: TILE.gap + Math.floor(index / columns) * (TILE.height + TILE.gap),
+      x: GAP + (index % columns) * (tile.width + GAP),
+      y: GAP + Math.floor(index / columns) * (tile.height + GAP),
+      ...tile,
     };
   }
 
-  #visible({ isStrip, columns }) {
+  #visible({ isStrip, columns, tile }) {
     const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.root;
-    const stride = isStrip ? TILE.width + TILE.gap : TILE.height + TILE.gap;
+    const stride = GAP + (isStrip ? tile.width : tile.height);
     const [start, length] = isStrip ? [scrollLeft, clientWidth] : [scrollTop, clientHeight];
     const perLine = isStrip ? 1 : columns;
     const first = Math.max(0, Math.floor(start / stride) - AHEAD) * perLine;
@@ -55,8 +63,8 @@ export class Sheet {
   #show() {
     const layout = this.#layout;
     const { all, selected } = this.photos;
-    this.space.style.width = layout.isStrip ? `${TILE.gap + layout.columns * (TILE.width + TILE.gap)}px` : "100%";
-    this.space.style.height = `${TILE.gap + layout.rows * (TILE.height + TILE.gap)}px`;
+    this.space.style.width = layout.isStrip ? `${GAP + layout.columns * (layout.tile.width + GAP)}px` : "100%";
+    this.space.style.height = `${GAP + layout.rows * (layout.tile.height + GAP)}px`;
     const [first, last] = this.#visible(layout);
     const wanted = new Set(all.slice(first, last));
     if (selected) wanted.add(selected); // the active descendant must exist
@@ -67,7 +75,7 @@ export class Sheet {
     }
     for (const photo of wanted) {
       const index = all.indexOf(photo);
-      if (index >= 0) this.#tileOf(photo).show({ ...this.#place(index, layout.columns), index, count: all.length, isSelected: photo === selected });
+      if (index >= 0) this.#tileOf(photo).show({ ...this.#place(index, layout), index, count: all.length, isSelected: photo === selected });
     }
     if (selected) this.root.setAttribute("aria-activedescendant", `tile-${selected.id}`);
     else this.root.removeAttribute("aria-activedescendant");
@@ -86,10 +94,10 @@ export class Sheet {
   #scrollToSelected() {
     const index = this.photos.all.indexOf(this.photos.selected);
     if (index < 0) return;
-    const { x, y } = this.#place(index, this.#layout.columns);
+    const { x, y, width, height } = this.#place(index, this.#layout);
     const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.root;
-    const near = (now, length, start, size) => Math.min(start - TILE.gap, Math.max(now, start + size + TILE.gap - length));
-    this.root.scrollTo(near(scrollLeft, clientWidth, x, TILE.width), near(scrollTop, clientHeight, y, TILE.height));
+    const near = (now, length, start, size) => Math.min(start - GAP, Math.max(now, start + size + GAP - length));
+    this.root.scrollTo(near(scrollLeft, clientWidth, x, width), near(scrollTop, clientHeight, y, height));
   }
 
   #onClick(event) {
@@ -110,7 +118,8 @@ export class Sheet {
       Home: 0,
       End: all.length - 1,
     }[event.key];
-    if (event.key === "Delete" && selected) this.photos.remove(selected);
+    if (event.key === "Enter" && selected) this.onOpen();
+    else if (event.key === "Delete" && selected) this.photos.remove(selected);
     else if (target === undefined) return;
     else if (all[target]) this.photos.select(all[target]);
     event.preventDefault();

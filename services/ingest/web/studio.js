@@ -4,10 +4,11 @@ import { get } from "./api.js";
 import { announce, toast } from "./announce.js";
 import { Bar, dueOf } from "./bar.js";
 import { loadCatalogue } from "./catalogue.js";
-import { Chain } from "./chain.js";
+import { Chain, signatureOf } from "./chain.js";
 import { ChainEditor } from "./chain-editor.js";
 import { plural } from "./format.js";
 import { listenForFiles } from "./intake.js";
+import { keepTable, recallTable } from "./keep.js";
 import { bindOutput, showPresets } from "./looks.js";
 import { Photos } from "./photos.js";
 import { Preview } from "./preview.js";
@@ -20,20 +21,29 @@ const byId = (id) => document.getElementById(id);
 const photos = new Photos();
 const chain = new Chain();
 const rolls = new Set();
+const troubles = new Map();
 
 chain.readUrl(location.search);
 chain.addEventListener("change", () => history.replaceState(null, "", chain.url));
 addEventListener("popstate", () => chain.readUrl(location.search));
 
-function showConnection(isLive) {
-  byId("offline").hidden = isLive;
+/** Shows trouble that will pass in a banner for as long as anyone has it. */
+function troubleOf(who) {
+  return (error) => {
+    if (error) troubles.set(who, error);
+    else troubles.delete(who);
+    const [first] = troubles.values();
+    const text = first ? `${inWords(first)} Trying again; nothing is lost.` : "";
+    if (byId("offline").textContent !== text) byId("offline").textContent = text;
+    byId("offline").hidden = !first;
+  };
 }
 
-const preview = new Preview(photos, chain, showConnection);
+const preview = new Preview(photos, chain, troubleOf("preview"));
 byId("preview").addEventListener("change", (event) => preview.setOn(event.target.checked));
 
 async function run(list, start) {
-  const roll = new Roll(photos, list, { onConnection: showConnection, onPause: (error) => announce(inWords(error)) });
+  const roll = new Roll(photos, list, troubleOf(list));
   rolls.add(roll);
   await start(roll);
   await roll.settled;
@@ -41,7 +51,6 @@ async function run(list, start) {
 }
 
 async function develop(list) {
-  await preview.stop();
   if (list.length) await run(list, (roll) => roll.develop(chain));
 }
 
@@ -74,7 +83,7 @@ const actions = {
   },
 };
 
-new Sheet(byId("sheet"), photos);
+new Sheet(byId("sheet"), photos, () => showGrid(false));
 new Viewer(byId("viewer"), photos, chain, { retry: (photo) => retry([photo]), download: (photo) => download([photo]) });
 new Bar(byId("bar"), photos, chain, actions);
 bindOutput({ format: byId("format"), quality: byId("quality"), qualityRow: byId("quality-row"), qualityText: byId("quality-text"), qualityReset: byId("quality-reset") }, chain);
@@ -89,15 +98,17 @@ photos.addEventListener("list", () => {
   document.body.toggleAttribute("data-empty", photos.all.length === 0);
   preview.ask();
 });
-byId("layout").addEventListener("click", () => {
-  const isGrid = document.body.toggleAttribute("data-grid");
-  byId("sheet").dataset.layout = isGrid ? "grid" : "strip";
-  byId("layout").setAttribute("aria-pressed", isGrid);
-});
+byId("layout").addEventListener("click", () => showGrid(!document.body.hasAttribute("data-grid")));
 byId("share").addEventListener("click", async () => {
   await navigator.clipboard.writeText(location.href);
   toast("Link to this chain copied.");
 });
+
+function showGrid(isGrid) {
+  document.body.toggleAttribute("data-grid", isGrid);
+  byId("sheet").dataset.layout = isGrid ? "grid" : "strip";
+  byId("layout").setAttribute("aria-pressed", isGrid);
+}
 
 async function loadChain() {
   try {
@@ -113,6 +124,15 @@ async function loadChain() {
     setTimeout(loadChain, 2000);
   }
 }
+
+addEventListener("beforeunload", (event) => {
+  if (photos.all.some((photo) => photo.state === "sending")) event.preventDefault();
+});
+
+keepTable(photos);
+photos.addJobs(await recallTable(), signatureOf);
+const open = Map.groupBy(photos.all.filter((photo) => photo.isBusy), (photo) => photo.job.batch);
+for (const list of open.values()) run(list, (roll) => roll.watch());
 
 await loadChain();
 document.body.dataset.ready = "yes";

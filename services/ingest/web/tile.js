@@ -19,15 +19,17 @@ export class Tile {
 
   constructor(photo) {
     this.photo = photo;
-    this.canvas = h("canvas", { width: 232, height: 174, "aria-hidden": "true" });
+    this.canvas = h("canvas", { width: 320, height: 240, "aria-hidden": "true" });
     this.badge = h("span", { class: "badge", "aria-hidden": "true" });
     this.name = h("span", { class: "tile-name", "aria-hidden": "true" });
     this.element = h("div", { class: "tile", id: `tile-${photo.id}`, role: "option" }, this.canvas, this.badge, this.name);
   }
 
   /** Moves the tile to its place (CSS pixels) and shows the photo's state. */
-  show({ x, y, index, count, isSelected }) {
+  show({ x, y, width, height, index, count, isSelected }) {
     const { photo, element } = this;
+    element.style.width = `${width}px`;
+    element.style.height = `${height}px`;
     element.style.transform = `translate(${x}px, ${y}px)`;
     element.setAttribute("aria-posinset", index + 1);
     element.setAttribute("aria-setsize", count);

@@ -2,8 +2,8 @@
 
 import { problemOf, unreachable } from "./api.js";
 
-const ATTEMPTS = 6;
-const LONGEST_PAUSE = 15;
+const PASSING = new Set([0, 429, 502, 503, 504]);
+const LONGEST_PAUSE = 15; // seconds
 
 /** A random name for a batch or a request (crypto.randomUUID is missing on plain HTTP beyond loopback). */
 export function token() {
@@ -11,18 +11,21 @@ export function token() {
 }
 
 /**
- * Posts one image with its fields and resolves to its job `{id, state, links}`. Tries again after a lost connection, 429 and 503,
- * under one idempotency key, so that nothing is developed twice. Raises ApiError, or the signal's reason when aborted.
+ * Posts one image with its fields and resolves to its job `{id, state, links}`. What passes (a lost connection, too much waiting)
+ * is tried again until it works or the signal says stop, under one idempotency key, so that nothing is developed twice;
+ * `onTrouble(error)` tells of it, `onTrouble(null)` of its end. Raises ApiError, or the signal's reason when aborted.
  */
-export async function upload(file, name, fields, { signal, onProgress, onPause }) {
+export async function upload(file, name, fields, { signal, onProgress, onTrouble }) {
   const key = token();
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await send(file, name, fields, key, { signal, onProgress });
+      const job = await send(file, name, fields, key, { signal, onProgress });
+      onTrouble(null);
+      return job;
     } catch (error) {
       signal.throwIfAborted();
-      if (attempt >= ATTEMPTS || ![0, 429, 502, 503, 504].includes(error.status)) throw error;
-      onPause(error);
+      if (!PASSING.has(error.status)) throw error;
+      onTrouble(error);
       await pause(Math.min(LONGEST_PAUSE, error.retryAfter ?? 2 ** (attempt - 2)) * 1000, signal);
     }
   }
@@ -51,12 +54,18 @@ function send(file, name, fields, key, { signal, onProgress }) {
   });
 }
 
+/** Waits, but not beyond the moment the network is back. */
 function pause(ms, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const settle = () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
+      removeEventListener("online", settle);
+      signal.removeEventListener("abort", settle);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(settle, ms);
+    addEventListener("online", settle);
+    signal.addEventListener("abort", settle);
   });
 }

@@ -1,0 +1,139 @@
+// The page of one job: both pictures, facts, the waterfall of steps, its history.
+
+import { announce, toast } from "./announce.js";
+import { get, post, remove } from "./api.js";
+import { Chain, stepsOf, writeShort } from "./chain.js";
+import { Compare } from "./compare.js";
+import { confirmButton } from "./confirm.js";
+import { h } from "./dom.js";
+import { follow, isTerminal } from "./events.js";
+import { between, bytes, clock, pixels, plural, span, title } from "./format.js";
+import { stateMark } from "./state.js";
+import { waterfall } from "./waterfall.js";
+import { explain, inWords } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const id = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1));
+const address = `/v1/jobs/${encodeURIComponent(id)}`;
+const compare = new Compare(byId("stage"));
+const history = [];
+let stop = null;
+let shown = null;
+
+function show(job) {
+  if (shown && job.run < shown.run) return;
+  remember(job);
+  const isNewState = shown?.state !== job.state;
+  shown = job;
+  document.title = `${job.name ?? job.id} – Darkroom`;
+  byId("name").textContent = job.name ?? job.id;
+  byId("state").replaceChildren(stateMark(job.state));
+  byId("facts").replaceChildren(...factsOf(job).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+  byId("actions").replaceChildren(...actionsOf(job));
+  byId("steps").replaceChildren(Object.keys(job.timings ?? {}).length || job.started ? waterfall(job) : h("p", { class: "note" }, "Nothing has been done yet."));
+  byId("history").replaceChildren(...history.map(([time, text]) => h("li", {}, h("time", {}, clock(time)), h("span", {}, text))));
+  showError(job.error);
+  compare.show({ before: job.links.original, after: job.state === "done" ? `${job.links.result}?run=${job.run}` : null, name: job.name ?? "the picture" });
+  if (isNewState) announce(title(job.state));
+}
+
+function factsOf(job) {
+  return [
+    ["Size", `${pixels(job.width, job.height)}${job.media_type ? `, ${job.media_type}` : ""}`],
+    ["Bytes", job.bytes_out ? `${bytes(job.bytes_in)} → ${bytes(job.bytes_out)}` : bytes(job.bytes_in)],
+    ["Chain", job.filters.length ? h("code", {}, writeShort(stepsOf(job))) : "no filters"],
+    // A later run waited from a moment that the document does not tell.
+    ["Took", span(between(job.run > 1 ? job.started : job.created, job.finished))],
+    job.run === 1 && ["Waited", span(between(job.created, job.started))],
+    ["Attempts", `${job.attempts}${job.run > 1 ? `, run ${job.run}` : ""}${job.cached ? ", from cache" : ""}`],
+    ["Owner", job.owner],
+    ["Batch", h("code", {}, job.batch ?? "–")],
+    ["Job", h("code", {}, job.id)],
+    ["Trace", job.trace_url ? h("a", { href: job.trace_url, rel: "noreferrer" }, "open the trace") : h("code", {}, job.trace_id ?? "–")],
+  ].filter(Boolean);
+}
+
+function actionsOf(job) {
+  const chain = new Chain();
+  Object.assign(chain, { steps: stepsOf(job), format: job.output?.format ?? "", quality: job.output?.quality ?? null });
+  const live = !isTerminal(job.state);
+  return [
+    job.state === "done" && h("a", { class: "button primary", href: job.links.result, download: "" }, "Download"),
+    job.state === "failed" && h("button", { type: "button", class: "button primary", on: { click: retry } }, "Try again"),
+    live && h("button", { type: "button", class: "button", on: { click: () => drop("Cancelled.") } }, "Cancel"),
+    h("a", { class: "button", href: chain.url }, "Use this chain"),
+    h("a", { class: "button quiet", href: job.links.original, download: "" }, "Original"),
+    !live && confirmButton("Delete", "Really delete?", () => drop("Deleted."), { class: "button quiet" }),
+  ].filter(Boolean);
+}
+
+function showError(error) {
+  byId("error").hidden = !error;
+  if (!error) return;
+  const { title: head, detail, advice } = explain(error);
+  byId("error").replaceChildren(h("h2", {}, head), h("p", {}, detail), h("p", {}, advice));
+}
+
+/** History is told from the document, so it is the same after a reload; what is seen live adds earlier runs. */
+function remember(job) {
+  const run = job.run > 1 ? ` (run ${job.run})` : "";
+  const lines = [
+    [job.created, `Uploaded: ${bytes(job.bytes_in)}${job.filters.length ? `, ${plural(job.filters.length, "filter")}` : ""}`],
+    [job.started, `Started, attempt ${Math.max(1, job.attempts)}${run}`],
+    [job.finished, `${title(job.state)}${run}${job.error ? `: ${inWords(job.error)}` : ""}`],
+  ];
+  for (const [time, text] of lines) {
+    if (time && !history.some((line) => line[0] === time && line[1] === text)) history.push([time, text]);
+  }
+  history.sort((a, b) => Date.parse(a[0]) - Date.parse(b[0]));
+}
+
+async function retry() {
+  try {
+    await post(`${address}/retry`);
+    listen();
+  } catch (error) {
+    toast(inWords(error));
+  }
+}
+
+async function drop(words) {
+  try {
+    await remove(address);
+    toast(words);
+    await load();
+  } catch (error) {
+    toast(inWords(error));
+  }
+}
+
+function listen() {
+  stop?.();
+  stop = follow(`${address}/events`, {
+    onJob: show,
+    onTrouble: (error) => {
+      byId("offline").hidden = !error;
+    },
+  });
+}
+
+async function load() {
+  try {
+    const job = await get(address);
+    byId("job").hidden = false;
+    byId("missing").hidden = true;
+    show(job);
+    if (!isTerminal(job.state)) listen();
+  } catch (error) {
+    const { title: head, detail } = explain(error);
+    stop?.();
+    byId("job").hidden = true;
+    byId("missing").hidden = false;
+    byId("missing").replaceChildren(h("h1", {}, head), h("p", {}, detail), h("p", {}, h("a", { href: "/" }, "Back to the studio")));
+  }
+}
+
+for (const [name, act] of [["in", () => compare.zoom.by(1.5)], ["out", () => compare.zoom.by(1 / 1.5)], ["fit", () => compare.zoom.to(1)]]) byId(`zoom-${name}`).addEventListener("click", act);
+
+await load();
+document.body.dataset.ready = "yes";

@@ -1,0 +1,40 @@
+// The queue page: how the whole system is doing, for someone on call.
+
+import { get } from "./api.js";
+import { DeadLetters } from "./dead-letters.js";
+import { RecentJobs } from "./recent-jobs.js";
+import { headline, Numbers, showErrors, showStreams, showWorkers } from "./overview.js";
+
+const EVERY = 2000;
+
+const byId = (id) => document.getElementById(id);
+const numbers = new Numbers(byId("numbers"));
+const letters = new DeadLetters(byId("letters"), byId("letters-more"));
+const jobs = new RecentJobs(byId("jobs"), byId("jobs-more"), byId("jobs-state"));
+
+async function look() {
+  try {
+    const queue = await get("/v1/queue");
+    byId("overview").hidden = false;
+    const { text, level } = headline(queue);
+    if (byId("headline").textContent !== text) byId("headline").textContent = text;
+    byId("headline").dataset.level = level;
+    numbers.show(queue);
+    showWorkers(byId("workers"), queue.workers);
+    showStreams(byId("streams"), queue.streams);
+    showErrors(byId("errors"), queue.errors);
+  } catch (error) {
+    byId("overview").hidden = error.status === 404 || byId("overview").hidden;
+    byId("headline").textContent = error.status === 404 ? "This server tells no numbers about its queue" : error.message;
+    byId("headline").dataset.level = error.status === 404 ? "calm" : "bad";
+  }
+}
+
+async function turn() {
+  // A page that nobody looks at asks for nothing.
+  if (!document.hidden) await Promise.all([look(), letters.refresh(), jobs.refresh()]);
+  setTimeout(turn, EVERY);
+}
+
+await turn();
+document.body.dataset.ready = "yes";

@@ -1,0 +1,49 @@
+// The steps of one job as a waterfall, from the job's own times.
+
+import { h } from "./dom.js";
+import { between, span, title } from "./format.js";
+
+// Waiting may last far longer than the work; its bar is cut so that the steps stay visible.
+const LONGEST_WAIT = 0.5; // of the rest
+
+/** Rows `{name, length, drawn}` in ms, in order; `drawn` is less than `length` where the bar is cut. */
+export function stepsOf(job) {
+  const work = Object.entries(job.timings ?? {}).map(([name, length]) => ({ name, length, drawn: length }));
+  const worked = work.reduce((sum, row) => sum + row.length, 0);
+  const ran = between(job.started, job.finished);
+  // What is left is the way to the worker's pool and back, and the recording of the result.
+  if (ran !== null && ran - worked > 0.5) work.push({ name: "recording", length: ran - worked, drawn: ran - worked });
+  const waited = job.run > 1 ? null : between(job.created, job.started);
+  if (waited === null) return work;
+  const rest = Math.max(1, ran ?? worked, worked);
+  return [{ name: "waiting", length: waited, drawn: Math.min(waited, rest * LONGEST_WAIT) }, ...work];
+}
+
+/** A table with one row per step: readable as numbers, drawn as bars. */
+export function waterfall(job) {
+  const rows = stepsOf(job);
+  const end = Math.max(1, rows.reduce((sum, row) => sum + row.drawn, 0));
+  let at = 0;
+  const lines = rows.map((row) => {
+    const line = rowOf(row, at / end, row.drawn / end);
+    at += row.drawn;
+    return line;
+  });
+  const all = rows.reduce((sum, row) => sum + row.length, 0);
+  return h(
+    "table",
+    { class: "waterfall" },
+    h("thead", { class: "unseen" }, h("tr", {}, ["Step", "Course", "Time"].map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, lines),
+    h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "In all"), h("td", {}), h("td", {}, span(all)))),
+  );
+}
+
+/** `start` and `share` are fractions of the whole course. */
+function rowOf({ name, length, drawn }, start, share) {
+  const isIdle = name === "waiting" || name === "recording";
+  const bar = h("span", { class: "fall", data: { step: isIdle ? "idle" : "work", cut: drawn < length ? "yes" : "" } });
+  bar.style.left = `${start * 100}%`;
+  bar.style.width = `${Math.max(0.4, share * 100)}%`;
+  return h("tr", {}, h("th", { scope: "row" }, title(name)), h("td", { "aria-hidden": "true" }, h("span", { class: "course" }, bar)), h("td", {}, span(length)));
+}
