@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 
-class CannotStart(Exception):  # noqa: N818 - it says what happened, as the errors of shared do
+class CannotStart(Exception):
     """The stack did not come up; the message says why and what to do, the exit code is for scripts."""
 
     exit_code: ClassVar[int] = 1

@@ -24,7 +24,7 @@ from infra import addresses, ports, server
 from infra.addresses import Addresses
 from infra.datadir import locked
 from infra.errors import CannotStart, WrongUsage
-from infra.readiness import Progress, redis_ready, stack_ready
+from infra.readiness import Progress, embedded_ready, foreign_ready, stack_ready
 from infra.supervisor import Child, Program
 from shared import telemetry
 from shared.settings import Settings
@@ -122,12 +122,15 @@ async def _start(plan: _Plan, settings: Settings, stack: AsyncExitStack, *, lock
     progress = Progress()
     redis_url = os.environ.get("DARKROOM_REDIS_URL")
     if redis_url is None:
-        program, redis_url = server.embedded(plan.data_dir, lock=lock)
-        redis = Child(program)
+        own = server.embedded(plan.data_dir, lock=lock)
+        redis_url = own.url
+        redis = Child(own.program)
         stack.push_async_callback(redis.stop)
         await redis.start()
         progress.watch(redis)
-    await redis_ready(redis_url, progress)
+        await embedded_ready(own, progress)
+    else:
+        await foreign_ready(redis_url)
 
     services = [Child(program) for program in _services(plan, settings, redis_url)]
     stack.push_async_callback(_stop_together, services)

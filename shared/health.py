@@ -42,7 +42,8 @@ class Health:
         names = list(self._checks)
         outcomes = await asyncio.gather(*(self._run(self._checks[name]) for name in names))
         checks = dict(zip(names, outcomes, strict=True))
-        well = all(outcome == "ok" for outcome in outcomes)
+        # A service adds its checks when it has started; before, there is nothing to be ready.
+        well = bool(outcomes) and all(outcome == "ok" for outcome in outcomes)
         return {
             "status": "draining" if self.draining else "ok" if well else "unavailable",
             "service": self.service,

@@ -40,6 +40,8 @@ SWEEPS: Final = 40
 SHORTEST_SWEEP: Final = 0.05
 #: Seconds between two rounds of trimming and reaping.
 HOUSEKEEPING: Final = 2.0
+#: Seconds after which a task that goes on is cancelled once more.
+_CANCEL_AGAIN: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,10 @@ class Stage:
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    """Cancel until it is done: redis-py can swallow a cancellation that meets it while it connects."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
     await asyncio.gather(*tasks, return_exceptions=True)

