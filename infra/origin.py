@@ -4,7 +4,7 @@ In a fleet a gateway does the same between two services; the services know nothi
 """
 
 import asyncio
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,7 +44,8 @@ def main(
     results = ResultsService(ResultsSettings(admin_port=results_admin_port))
     settings = ingest.settings
     telemetry.configure("origin", level=settings.log_level, log_format=settings.log_format)
-    app = dispatch(ingest.app, results.app)
+    # A service may have no public app (process has none); these two do.
+    app = dispatch(cast("ASGIApp", ingest.app), results.app)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve([ingest, results], app=app, host=host, port=port))
     telemetry.flush()
