@@ -52,11 +52,12 @@ end
 local time = redis.call('TIME')
 local oldest = time[1] * 1000 - tonumber(ARGV[2])
 for _, group in pairs(foreign) do
-  if before(group.needed, keep) then
-    if group.behind > tonumber(ARGV[1]) or (group.behind > 0 and parts(group.needed) < oldest) then
+  local first = redis.call('XRANGE', stream, group.needed, '+', 'COUNT', 1)[1]
+  if first and before(first[1], keep) then
+    if group.behind > tonumber(ARGV[1]) or parts(first[1]) < oldest then
       overrun = overrun + 1
     else
-      keep = group.needed
+      keep = first[1]
     end
   end
 end
