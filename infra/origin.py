@@ -4,20 +4,18 @@ In a fleet a gateway does the same between two services; the services know nothi
 """
 
 import asyncio
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 
 import typer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.paths import belongs_to_results
 from services.ingest.app import IngestService
 from services.ingest.settings import IngestSettings
 from services.results.app import ResultsService
 from services.results.settings import ResultsSettings
 from shared import telemetry
 from shared.service import loop_factory, serve
-
-#: Paths that results answers, with all that lies below them; ingest answers the rest.
-RESULTS_PATHS: Final = ("/v1/jobs", "/v1/batches", "/v1/events", "/v1/dead-letters", "/v1/queue")
 
 
 def dispatch(ingest: ASGIApp, results: ASGIApp) -> ASGIApp:
@@ -27,10 +25,6 @@ def dispatch(ingest: ASGIApp, results: ASGIApp) -> ASGIApp:
         await (results if belongs_to_results(scope["path"]) else ingest)(scope, receive, send)
 
     return app
-
-
-def belongs_to_results(path: str) -> bool:
-    return any(path == prefix or path.startswith(prefix + "/") for prefix in RESULTS_PATHS)
 
 
 def main(

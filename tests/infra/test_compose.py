@@ -1,0 +1,111 @@
+"""compose.yaml, its images and their locks: valid, closed, and in step with the rest."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import ComposeSpecification
+
+from infra.paths import RESULTS_PATHS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "compose.yaml").read_text()
+DEFAULTS = dict(re.findall(r"\$\{(\w+):-([^{}]*)\}", TEXT))
+#: Made in this repository, one image each.
+OURS = ("ingest", "process", "results")
+#: What people open; everything else stays inside.
+PUBLISHED = {"gateway", "jaeger"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> Mapping[str, Any]:
+    """compose.yaml with the defaults of its variables, as Compose reads it without an .env."""
+    text = TEXT
+    for name, value in DEFAULTS.items():
+        text = text.replace(f"${{{name}:-{value}}}", value)
+    document: Mapping[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def test_it_is_a_valid_compose_file(compose: Mapping[str, Any]) -> None:
+    ComposeSpecification.model_validate(compose)
+
+
+def test_every_variable_and_its_default_is_told_in_the_example() -> None:
+    told = dict(
+        line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"\w+=", line)
+    )
+    assert told == DEFAULTS
+
+
+def test_only_what_people_open_is_published_and_only_on_the_loopback(compose: Mapping[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert set(published) == PUBLISHED
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_every_container_is_limited_restarted_and_rotates_its_log(compose: Mapping[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert service["mem_limit"]
+        assert service["restart"] == "unless-stopped"
+        assert service["logging"]["options"].keys() >= {"max-size", "max-file"}
+
+
+def test_our_containers_have_no_rights_and_can_be_scaled(compose: Mapping[str, Any]) -> None:
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert not {"container_name", "ports", "hostname"} & service.keys()
+
+
+def test_images_use_pinned_versions(compose: Mapping[str, Any]) -> None:
+    images = [service["image"] for name, service in compose["services"].items() if name not in OURS]
+    assert all(re.search(r":v?\d+\.\d+", image) for image in images)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_installs_its_part_of_the_lock(service: str) -> None:
+    assert f" AS {service}\n" in (ROOT / "infra" / "docker" / "Dockerfile").read_text()
+    whole = _locked(ROOT / "requirements.lock")
+    part = _locked(ROOT / "infra" / "docker" / f"{service}.lock")
+    assert part.items() <= whole.items()
+
+
+@pytest.mark.parametrize("service", ["ingest", "results"])
+def test_an_image_without_pixels_has_no_library_of_pixels(service: str) -> None:
+    names = {line.split("==")[0] for line in _locked(ROOT / "infra" / "docker" / f"{service}.lock")}
+    assert not names & {"numpy", "numba", "opencv-python-headless", "simplejpeg"}
+
+
+def test_the_gateway_sends_results_what_the_origin_sends_it() -> None:
+    caddy = (ROOT / "infra" / "docker" / "Caddyfile").read_text()
+    paths = re.search(r"@results path (.*)", caddy)
+    assert paths
+    assert {path.removesuffix("/*") for path in paths.group(1).split()} == set(RESULTS_PATHS)
+
+
+def test_a_telemetry_configuration_names_only_what_it_defines() -> None:
+    for path in (ROOT / "otel").glob("*.yaml"):
+        document = yaml.safe_load(path.read_text())
+        if "service" not in document:
+            continue
+        assert set(document["service"]["extensions"]) == set(document["extensions"])
+        for pipeline in document["service"]["pipelines"].values():
+            for kind in ("receivers", "processors", "exporters"):
+                assert set(pipeline[kind]) <= set(document[kind])
+
+
+def _locked(path: Path) -> dict[str, frozenset[str]]:
+    """Each requirement with its version and marker, and its hashes."""
+    locked: dict[str, set[str]] = {}
+    current: set[str] = set()
+    for line in path.read_text().splitlines():
+        if line[:1].isalnum():
+            current = locked.setdefault(line.removesuffix(" \\"), set())
+        elif "--hash=" in line:
+            current.add(line.strip().removesuffix(" \\"))
+    return {requirement: frozenset(hashes) for requirement, hashes in locked.items()}
