@@ -176,6 +176,14 @@ class NotDone(DarkroomError):
     title = "The job is not done"
 
 
+class NotFailed(DarkroomError):
+    """Only a job that failed or was cancelled can run again."""
+
+    code = "not_failed"
+    status = 409
+    title = "The job did not fail"
+
+
 class Expired(DarkroomError):
     code = "expired"
     status = 410

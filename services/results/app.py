@@ -6,13 +6,15 @@ import structlog
 from fastapi import FastAPI
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from services.results import downloads, events, jobs
+from services.results import batches, dead_letters, downloads, events, jobs
 from services.results.context import Context
+from services.results.letters import Letters
 from services.results.listen import Listener
 from services.results.metrics import ResultsMetrics
 from services.results.obituary import progress_obituary
 from services.results.projection import Projection
 from services.results.reader import Reader
+from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
 from shared import keys, problems
 from shared.blobs import BlobStore
@@ -79,11 +81,14 @@ class ResultsService:
         await self.redis.ping()
 
     def _context(self) -> Context:
+        reader = Reader(self.redis, partitions=self.settings.partitions)
         return Context(
             settings=self.settings,
             redis=self.redis,
-            reader=Reader(self.redis, partitions=self.settings.partitions),
+            reader=reader,
             listener=self.listener,
+            letters=Letters(self.redis, partitions=self.settings.partitions),
+            replayer=Replayer(reader),
             store=self.store,
             metrics=self.metrics,
         )
@@ -100,4 +105,4 @@ def make_app(context: Context | None) -> FastAPI:
 
 
 def _modules() -> list[Any]:
-    return [jobs, downloads, events]
+    return [jobs, downloads, events, batches, dead_letters]

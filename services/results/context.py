@@ -5,9 +5,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.results.letters import Letters
 from services.results.listen import Listener
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
+from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
 from shared.blobs import BlobStore
 from shared.scripts import RedisClient
@@ -19,6 +21,8 @@ class Context:
     redis: RedisClient
     reader: Reader
     listener: Listener
+    letters: Letters
+    replayer: Replayer
     store: BlobStore
     metrics: ResultsMetrics
 

@@ -11,7 +11,7 @@ from services.results.context import ContextDep, OwnerDep
 from services.results.listing import list_jobs
 from services.results.models import JobDocument, JobPage, JobState, Limit
 from shared import records
-from shared.errors import Expired, InvalidParameter
+from shared.errors import Expired, InvalidParameter, NotFailed, Overloaded
 
 router = APIRouter(tags=["jobs"])
 
@@ -44,3 +44,17 @@ async def delete_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Respo
     """Cancel a live job; delete one that ended. The answer is the job afterwards, `cancelled` or `deleted`."""
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
     return json_answer(records.document(record, trace_url=context.settings.trace_url))
+
+
+@router.post(
+    "/v1/jobs/{job_id}/retry",
+    status_code=202,
+    response_model=JobDocument,
+    responses=problems(Expired, NotFailed, Overloaded),
+    summary="Run again",
+)
+async def retry_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    """Run a failed or cancelled job again: the same job, its next run. The answer is the job afterwards."""
+    await context.replayer.retry(owner, job_id)
+    record = await context.reader.job(owner, job_id)
+    return json_answer(records.document(record, trace_url=context.settings.trace_url), 202)

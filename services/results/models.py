@@ -120,6 +120,80 @@ class BatchDocument(_Document):
     links: BatchLinks
 
 
+class DeadLetterDocument(_Document):
+    """An event that could not be read, or that used up its attempts."""
+
+    id: str
+    stream: str
+    entry_id: str
+    job_id: str | None = Field(description="The job whose event it is; null when nobody could read that.")
+    owner: str
+    run: int
+    code: str
+    message: str
+    attempts: int
+    worker: str
+    at: datetime | None
+    trace: str | None = Field(description="Trace id of the run that ended here.")
+
+
+class WholeDeadLetter(DeadLetterDocument):
+    fields: dict[str, str] = Field(description="The fields of the entry as they came.")
+
+
+class DeadLetterPage(_Document):
+    dead_letters: list[DeadLetterDocument]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class Replayed(_Document):
+    """What a replay put back."""
+
+    id: str
+    job_id: str | None = Field(description="The job that runs again; null for an event that names none.")
+
+
+class ReplayedMany(_Document):
+    replayed: list[Replayed]
+    remaining: int = Field(description="Dead letters that are still there.")
+
+
+class StreamDocument(_Document):
+    """One stream as its consumer group sees it."""
+
+    name: str
+    group: str
+    length: int
+    lag: int = Field(description="Entries that nobody read yet.")
+    pending: int = Field(description="Entries read and not acknowledged.")
+    oldest_ms: int = Field(description="Age of the oldest of both in milliseconds; 0 when there is none.")
+
+
+class WorkerDocument(_Document):
+    """One consumer that is alive."""
+
+    name: str
+    service: str
+    state: Literal["idle", "processing"]
+    job: str | None = Field(description="A job that it works on.")
+    since: datetime | None = Field(description="Since when it works on that.")
+
+
+class Rates(_Document):
+    done_per_s: float
+    failed_per_s: float
+
+
+class QueueDocument(_Document):
+    """The operator's view of what waits, works and went wrong."""
+
+    streams: list[StreamDocument]
+    workers: list[WorkerDocument]
+    rates: Rates = Field(description="Over the last minute.")
+    errors: dict[str, int] = Field(description="Failed jobs of the last ten minutes by code.")
+    dead_letters: int
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457), with a code that programs read."""
 

@@ -67,6 +67,16 @@ class Reader:
                 found.append(record if record is not None and record.owner == owner else None)
         return found
 
+    async def states(self, partition: int, job_ids: Sequence[str]) -> list[str | None]:
+        """The states of many jobs of one partition, none where the record is over."""
+        found: list[str | None] = []
+        for start in range(0, len(job_ids), CHUNK):
+            pipeline = self.redis.pipeline(transaction=False)
+            for job_id in job_ids[start : start + CHUNK]:
+                pipeline.hget(keys.job(partition, job_id), "state")
+            found += [state.decode() if state else None for state in await pipeline.execute()]
+        return found
+
     async def batch(self, owner: str, batch_id: str) -> Batch:
         """One batch, in the partition that its id names or, published straight to a stream, in any. Raises NotFound."""
         named = keys.partition_of(batch_id, self.partitions)

@@ -1,0 +1,85 @@
+"""Dead letters: list, inspect, put back, drop."""
+
+import asyncio
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from services.results import letters
+from services.results.answers import json_answer, problems
+from services.results.context import ContextDep, OwnerDep
+from services.results.models import DeadLetterPage, Limit, Replayed, ReplayedMany, WholeDeadLetter
+from shared import keys
+from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
+
+router = APIRouter(tags=["dead letters"])
+log = structlog.get_logger()
+
+#: Dead letters that one request replays at most.
+_MOST: Final = 500
+
+
+@router.get("/v1/dead-letters", response_model=DeadLetterPage, responses=problems(InvalidParameter), summary="List")
+async def list_letters(
+    context: ContextDep,
+    owner: OwnerDep,
+    cursor: Annotated[str | None, Query(max_length=256, description="`next` of the page before.")] = None,
+    limit: Annotated[Limit, Query(description="Dead letters on one page at most.")] = 50,
+) -> Response:
+    """Dead letters, newest first. A page may be short before the end: go on while there is a `next`."""
+    found, following = await context.letters.page(owner, cursor=cursor, limit=limit)
+    return json_answer({"dead_letters": [letters.document(dead) for dead in found], "next": following})
+
+
+@router.get("/v1/dead-letters/{letter_id}", response_model=WholeDeadLetter, responses=problems(), summary="Inspect one")
+async def get_letter(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    """One dead letter with the fields of its entry as they came."""
+    return json_answer(letters.document(await context.letters.get(owner, letter_id), whole=True))
+
+
+@router.post(
+    "/v1/dead-letters/replay",
+    response_model=ReplayedMany,
+    responses=problems(InvalidParameter, Overloaded),
+    summary="Put back many",
+)
+async def replay_many(
+    context: ContextDep,
+    owner: OwnerDep,
+    limit: Annotated[int, Query(ge=1, le=_MOST, description="How many at most.")] = 100,
+) -> Response:
+    """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain."""
+    replayed: list[dict[str, str | None]] = []
+    pause = 1 / context.settings.replay_rate
+    for partition in range(context.settings.partitions):
+        for dead in await context.letters.oldest(owner, partition, limit - len(replayed)):
+            try:
+                replayed.append({"id": dead.id, "job_id": await context.replayer.put_back(dead)})
+            except (NotFound, Expired) as error:
+                log.info("not replayed", letter=dead.id, reason=error.message)
+            await asyncio.sleep(pause)
+    return json_answer({"replayed": replayed, "remaining": await context.letters.count()})
+
+
+@router.post(
+    "/v1/dead-letters/{letter_id}/replay",
+    status_code=202,
+    response_model=Replayed,
+    responses=problems(Expired, Overloaded),
+    summary="Put one back",
+)
+async def replay(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    """Put the event back on its stream: the same job, its next run, with a trace that links the one before."""
+    dead = await context.letters.get(owner, letter_id)
+    return json_answer({"id": dead.id, "job_id": await context.replayer.put_back(dead)}, 202)
+
+
+@router.delete("/v1/dead-letters/{letter_id}", status_code=204, responses=problems(), summary="Drop one")
+async def drop(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+    """Remove a dead letter for good. Its job stays failed."""
+    dead = await context.letters.get(owner, letter_id)
+    await context.redis.xdel(keys.dead(dead.place.partition), dead.place.entry_id)
+    log.info("dead letter dropped", letter=dead.id, job=dead.letter.job_id or None)
+    return Response(status_code=204)

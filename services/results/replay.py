@@ -1,0 +1,173 @@
+"""Running a job again: from its dead letter, or from the record of a failed or cancelled job."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind
+
+from services.results.letters import Dead
+from services.results.projection import created_at
+from services.results.reader import Reader
+from shared import events, keys, scripts, telemetry
+from shared.entries import Source
+from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
+from shared.events import ImageUploaded
+from shared.records import JobRecord
+
+log = structlog.get_logger()
+
+#: Tries when a job changes its run between reading and writing.
+_TRIES: Final = 5
+#: What the script answers.
+_PUBLISHED: Final = 1
+_NO_LETTER: Final = 0
+_DELETED: Final = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is to run again: the event, its stream, its dead letter (empty for a retry) and the trace before."""
+
+    upload: ImageUploaded
+    source: Source
+    letter: str
+    before: Context
+
+
+class Replayer:
+    """Publishes an upload event once more, as the next run of its job, with a trace that links the one before."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._replay = scripts.load(reader.redis, "replay")
+        self._restore = scripts.load(reader.redis, "restore")
+
+    async def put_back(self, dead: Dead) -> str | None:
+        """Replay a dead letter; returns the job id, none when the entry names no job that could run again.
+
+        Raises NotFound when somebody else took the letter, Expired when the job was deleted meanwhile.
+        """
+        source = _source(dead)
+        try:
+            upload = _upload(source, dead)
+        except InvalidEvent:
+            upload = None
+        if upload is not None and upload.job_id is not None:
+            record = await self._record(upload.owner, upload.job_id)
+            again = Again(upload, source, dead.place.entry_id, telemetry.context_of(dead.fields))
+            await self._run(again, record)
+            return upload.job_id
+        restored = await self._restore(keys=[keys.dead(source.partition), source.stream], args=[dead.place.entry_id])
+        if not restored:
+            raise NotFound("There is no such dead letter.")
+        log.info("dead letter put back as it was", stream=source.stream, letter=dead.id)
+        return None
+
+    async def retry(self, owner: str, job_id: str) -> None:
+        """Run a failed or cancelled job again. Raises NotFound, Expired or NotFailed."""
+        record = await self._reader.job(owner, job_id)
+        if record.state == "deleted" or record.upload is None:
+            raise Expired("This job was deleted.")
+        if record.state not in {"failed", "cancelled"}:
+            raise NotFailed(f"This job is {record.state}; only a failed or cancelled one can run again.")
+        partition = self._reader.partition_of(job_id)
+        source = Source(keys.uploaded(partition, bulk=record.bulk), keys.PROCESS_GROUP, partition, record.bulk)
+        upload = msgspec.structs.replace(record.upload, job_id=job_id, owner=owner, batch=record.batch or None)
+        await self._run(Again(upload, source, "", Context()), record)
+
+    async def _run(self, again: Again, record: JobRecord | None) -> None:
+        job_id = again.upload.job_id or ""
+        for _ in range(_TRIES):
+            run = max(again.upload.run, record.run if record else 0) + 1
+            with _span(again, record) as span:
+                outcome = await self._call(again, record, run, trace.set_span_in_context(span, Context()))
+            if outcome == _PUBLISHED:
+                log.info("runs again", job=job_id, run=run, letter=again.letter or None)
+                return
+            if outcome == _NO_LETTER:
+                raise NotFound("There is no such dead letter.")
+            if outcome == _DELETED:
+                raise Expired("This job was deleted.")
+            record = await self._record(again.upload.owner, job_id)
+            if record is not None and record.run == run and not record.terminal:
+                # Our own call whose reply was lost, or a twin of it: that run is on its way.
+                return
+
+    async def _call(self, again: Again, record: JobRecord | None, run: int, context: Context) -> int:
+        event = msgspec.structs.replace(again.upload, run=run)
+        partition, job_id = again.source.partition, event.job_id or ""
+        job = keys.job(partition, job_id)
+        batch = (record.batch if record else event.batch) or ""
+        seconds, micros = await self._reader.redis.time()
+        created = record.created if record else created_at(job_id, seconds * 1000 + micros // 1000)
+        names = [
+            keys.dead(partition),
+            again.source.stream,
+            job,
+            keys.version(partition),
+            keys.index(partition, event.owner),
+            keys.owners(partition),
+            keys.batch(partition, batch) if batch else job,
+            keys.batch_jobs(partition, batch) if batch else job,
+        ]
+        arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
+        traced = [*telemetry.fields_of(context), telemetry.trace_id(context)]
+        rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
+        return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
+
+    async def _record(self, owner: str, job_id: str) -> JobRecord | None:
+        try:
+            return await self._reader.job(owner, job_id)
+        except NotFound:
+            return None
+
+
+def _source(dead: Dead) -> Source:
+    """The stream that a letter came from. Raises NotFound for one that is none of ours."""
+    partition = dead.place.partition
+    known = (
+        Source(keys.uploaded(partition), keys.PROCESS_GROUP, partition),
+        Source(keys.uploaded(partition, bulk=True), keys.PROCESS_GROUP, partition, bulk=True),
+        Source(keys.progress(partition), keys.RESULTS_GROUP, partition),
+    )
+    for source in known:
+        if source.stream == dead.letter.stream:
+            return source
+    raise NotFound("This dead letter names no stream of ours; it can only be dropped.")
+
+
+def _upload(source: Source, dead: Dead) -> ImageUploaded | None:
+    """The upload event in a dead letter; none for an entry of another kind. Raises InvalidEvent."""
+    if source.group != keys.PROCESS_GROUP:
+        return None
+    return events.decode_uploaded(dead.fields, partition=source.partition, entry_id=dead.letter.entry_id)
+
+
+@contextmanager
+def _span(again: Again, record: JobRecord | None) -> Iterator[trace.Span]:
+    earlier = trace.get_current_span(again.before).get_span_context()
+    stream = "image.uploaded.bulk" if again.source.bulk else "image.uploaded"
+    attributes = {
+        "messaging.system": "redis",
+        "messaging.operation.type": "send",
+        "messaging.operation.name": "publish",
+        "messaging.destination.name": stream,
+        "messaging.destination.partition.id": str(again.source.partition),
+        "darkroom.job.id": again.upload.job_id or "",
+    }
+    if record is not None and record.trace:
+        # A record keeps no span that could be linked, so the trace of the run before is named.
+        attributes["darkroom.previous.trace.id"] = record.trace
+    with telemetry.tracer.start_as_current_span(
+        f"{stream} publish",
+        kind=SpanKind.PRODUCER,
+        links=[Link(earlier)] if earlier.is_valid else [],
+        attributes=attributes,
+    ) as span:
+        yield span

@@ -1,0 +1,61 @@
+#!lua
+-- Run a job again: put a dead letter back, or try a failed or cancelled job once more.
+--
+-- KEYS  1 dead-letter stream   2 upload stream to publish on   3 job hash   4 version counter   5 index of the owner
+--       6 set of owners   7 batch hash   8 jobs of the batch (the job hash where there is no batch)
+-- ARGV  1 id of the dead letter (empty: a retry without one)   2 job id   3 owner   4 batch   5 the next run
+--       6 upload event of that run as JSON   7 traceparent   8 tracestate   9 trace id   10 channel of changes
+--       11 seconds a live job is kept   12 creation in ms, for a job whose record is over   13 1 if bulk, else empty
+-- Returns 1 published; 0 there is no such dead letter; -1 the job is in that run or a later one already; -2 it was
+--         deleted.
+--
+-- The run is chosen by the caller, so that the event is written without reading JSON here; a script that finds this run
+-- or a later one publishes nothing. Safe to repeat for that reason: each run is published once. Without the flag
+-- allow-oom a full server refuses it whole, like any new work.
+local letter, job, owner, batch, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local state, known_run, known_owner = unpack(redis.call('HMGET', KEYS[3], 'state', 'run', 'owner'))
+if state == 'deleted' or (state and known_owner ~= owner) then
+  return -2
+end
+if state and tonumber(known_run) >= tonumber(run) then
+  return -1
+end
+if letter ~= '' and redis.call('XDEL', KEYS[1], letter) == 0 then
+  return 0
+end
+local ended = state == 'done' or state == 'failed' or state == 'cancelled'
+if not state then
+  redis.call('HSET', KEYS[3], 'owner', owner, 'batch', batch, 'created', ARGV[12])
+  redis.call('ZADD', KEYS[5], ARGV[12], job)
+  redis.call('SADD', KEYS[6], owner)
+end
+if batch ~= '' then
+  redis.call('HSETNX', KEYS[7], 'owner', owner)
+  redis.call('HSETNX', KEYS[7], 'created', ARGV[12])
+  if redis.call('ZADD', KEYS[8], 'NX', ARGV[12], job) == 1 then
+    redis.call('HINCRBY', KEYS[7], 'total', 1)
+  elseif ended or not state then
+    redis.call('HINCRBY', KEYS[7], 'terminal', -1)
+  end
+  redis.call('EXPIRE', KEYS[7], ARGV[11])
+  redis.call('EXPIRE', KEYS[8], ARGV[11])
+end
+local version = redis.call('INCR', KEYS[4])
+redis.call('HDEL', KEYS[3], 'started', 'finished', 'progress', 'code')
+redis.call('HSET', KEYS[3], 'state', 'queued', 'run', run, 'version', version, 'attempts', '0', 'trace', ARGV[9],
+  'upload', ARGV[6])
+if ARGV[13] ~= '' then
+  redis.call('HSET', KEYS[3], 'bulk', '1')
+end
+redis.call('EXPIRE', KEYS[3], ARGV[11])
+local fields = {'data', ARGV[6]}
+if ARGV[7] ~= '' then
+  fields[3], fields[4] = 'traceparent', ARGV[7]
+  if ARGV[8] ~= '' then
+    fields[5], fields[6] = 'tracestate', ARGV[8]
+  end
+end
+redis.call('XADD', KEYS[2], '*', unpack(fields))
+redis.call('PUBLISH', ARGV[10], '[{"v":' .. string.format('%.0f', version) .. ',"job":"' .. job .. '","batch":"' .. batch ..
+  '","owner":"' .. owner .. '","state":"queued"}]')
+return 1

@@ -1,0 +1,203 @@
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from pydantic import TypeAdapter
+
+from services.results.models import DeadLetterPage, WholeDeadLetter
+from shared import dead_letters, keys
+from shared.entries import Entry, Source
+from shared.events import ImageUploaded, encode
+from tests.results.story import SOURCE, Story, failed
+
+UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
+
+
+async def bury(
+    story: Story, job_id: str = "", fields: dict[bytes, bytes] | None = None, source: Source = UPLOADS, **about: str
+) -> str:
+    """Write a dead letter as a stage does; returns its id."""
+    entry = Entry("1700000000000-0", fields or {b"data": b"nonsense"}, attempts=5)
+    document = dead_letters.write(
+        source, entry, code="gave_up", message="used up its attempts", worker="w", job_id=job_id, **about
+    )
+    kept = {b"entry." + name: value for name, value in entry.fields.items()}
+    written = await story.redis.xadd(keys.dead(0), {b"data": document, **kept})
+    return f"0-{written.decode()}"
+
+
+async def given_up(story: Story) -> tuple[str, str]:
+    """A job that ended as a dead letter: its id and the letter's."""
+    (job_id,) = await story.submit("cat.jpg")
+    event = await story.upload_of(job_id)
+    await story.redis.delete(UPLOADS.stream)
+    await story.project(failed(event, code="gave_up", attempt=5))
+    parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    return job_id, await bury(story, job_id, {b"data": encode(event), b"traceparent": parent})
+
+
+async def published(story: Story, stream: str = UPLOADS.stream) -> list[dict[bytes, bytes]]:
+    return [fields for _, fields in await story.redis.xrange(stream)]
+
+
+async def test_a_dead_letter_is_listed_and_inspected(story: Story, http: httpx.AsyncClient) -> None:
+    job_id, letter_id = await given_up(story)
+    page = (await http.get("/v1/dead-letters")).json()
+    TypeAdapter(DeadLetterPage).validate_python(page)
+    (letter,) = page["dead_letters"]
+    assert (letter["id"], letter["job_id"], letter["code"], letter["attempts"]) == (letter_id, job_id, "gave_up", 5)
+    whole = (await http.get(f"/v1/dead-letters/{letter_id}")).json()
+    TypeAdapter(WholeDeadLetter).validate_python(whole)
+    assert job_id in whole["fields"]["data"]
+
+
+async def test_a_replay_runs_the_same_job_again_as_its_next_run(story: Story, http: httpx.AsyncClient) -> None:
+    job_id, letter_id = await given_up(story)
+    answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    assert (answer.status_code, answer.json()) == (202, {"id": letter_id, "job_id": job_id})
+    job = await story.job(job_id)
+    assert (job.state, job.run, job.progress, job.finished, job.attempts) == ("queued", 2, None, 0, 0)
+    (entry,) = await published(story)
+    event = msgspec.json.decode(entry[b"data"], type=ImageUploaded)
+    assert (event.job_id, event.run) == (job_id, 2)
+    assert await story.redis.xlen(keys.dead(0)) == 0
+    assert await story.redis.hget(keys.batch(0, "0-batch"), "terminal") == b"0"
+    assert await story.redis.ttl(keys.job(0, job_id)) > keys.LIVE_TTL - 60
+    await story.finish(job_id)
+    assert (await story.job(job_id)).state == "done"
+    assert await story.redis.hget(keys.batch(0, "0-batch"), "terminal") == b"1"
+
+
+async def test_a_replay_happens_once(story: Story, http: httpx.AsyncClient) -> None:
+    _, letter_id = await given_up(story)
+    await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 404
+    assert len(await published(story)) == 1
+
+
+async def test_a_job_whose_record_is_over_is_recorded_again_by_its_replay(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    job_id, letter_id = await given_up(story)
+    await story.redis.delete(keys.job(0, job_id), keys.batch(0, "0-batch"), keys.batch_jobs(0, "0-batch"))
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 202
+    job = await story.job(job_id)
+    assert (job.state, job.run, job.owner, job.batch) == ("queued", 2, "local", "0-batch")
+    assert await story.redis.hget(keys.batch(0, "0-batch"), "total") == b"1"
+
+
+async def test_the_letter_of_a_deleted_job_cannot_be_replayed(story: Story, http: httpx.AsyncClient) -> None:
+    job_id, letter_id = await given_up(story)
+    await http.delete(f"/v1/jobs/{job_id}")
+    answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    assert (answer.status_code, answer.json()["code"]) == (410, "expired")
+    assert await published(story) == []
+
+
+async def test_an_event_that_nobody_can_read_goes_back_as_it_came(story: Story, http: httpx.AsyncClient) -> None:
+    letter_id = await bury(story, fields={b"data": b"\xff{", b"more": b"\x00"})
+    answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    assert answer.json() == {"id": letter_id, "job_id": None}
+    assert await published(story) == [{b"data": b"\xff{", b"more": b"\x00"}]
+
+
+async def test_a_progress_event_goes_back_to_the_progress_stream(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    data = encode(failed(await story.upload_of(job_id)))
+    letter_id = await bury(story, job_id, {b"data": data}, source=SOURCE)
+    await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    await story.projection.handle(SOURCE, await story.read())
+    assert (await story.job(job_id)).state == "failed"
+
+
+async def test_a_letter_of_a_stream_that_is_none_of_ours_can_only_be_dropped(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    letter_id = await bury(story, source=Source("somewhere:{0}", "x", 0))
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 404
+    assert (await http.delete(f"/v1/dead-letters/{letter_id}")).status_code == 204
+    assert (await http.delete(f"/v1/dead-letters/{letter_id}")).status_code == 404
+
+
+async def test_many_are_replayed_oldest_first_and_no_more_than_asked(story: Story, http: httpx.AsyncClient) -> None:
+    ids = [await bury(story, fields={b"data": b"%d" % number}) for number in range(5)]
+    answer = (await http.post("/v1/dead-letters/replay?limit=3")).json()
+    assert [letter["id"] for letter in answer["replayed"]] == ids[:3]
+    assert answer["remaining"] == 2
+    assert [entry[b"data"] for entry in await published(story)] == [b"0", b"1", b"2"]
+
+
+async def test_pages_hold_every_letter_once_newest_first(story: Story, http: httpx.AsyncClient) -> None:
+    ids = [await bury(story) for _ in range(12)]
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await http.get("/v1/dead-letters", params={"limit": "5"} | cursor)).json()
+        seen += [letter["id"] for letter in page["dead_letters"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert seen == ids[::-1]
+
+
+async def test_a_letter_of_another_owner_is_not_found(story: Story, http: httpx.AsyncClient) -> None:
+    letter_id = await bury(story, owner="ann")
+    assert (await http.get("/v1/dead-letters")).json()["dead_letters"] == []
+    assert (await http.get(f"/v1/dead-letters/{letter_id}")).status_code == 404
+    assert (await http.delete(f"/v1/dead-letters/{letter_id}")).status_code == 404
+
+
+@pytest.mark.parametrize("letter_id", ["0-1-1", "9-1-1", "nonsense", "0-1"])
+async def test_an_unknown_letter_is_not_found(http: httpx.AsyncClient, letter_id: str) -> None:
+    assert (await http.get(f"/v1/dead-letters/{letter_id}")).status_code == 404
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 404
+
+
+async def test_a_letter_that_was_written_by_hand_is_shown_and_can_be_dropped(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    await story.redis.xadd(keys.dead(0), {"odd": "field"})
+    (letter,) = (await http.get("/v1/dead-letters")).json()["dead_letters"]
+    assert letter["code"] == "invalid_event"
+    assert (await http.delete(f"/v1/dead-letters/{letter['id']}")).status_code == 204
+
+
+async def test_a_failed_job_is_tried_again(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.redis.delete(UPLOADS.stream)
+    await story.fail(job_id)
+    answer = await http.post(f"/v1/jobs/{job_id}/retry")
+    assert (answer.status_code, answer.json()["state"], answer.json()["run"]) == (202, "queued", 2)
+    assert len(await published(story)) == 1
+
+
+async def test_a_cancelled_bulk_job_is_tried_again_on_the_bulk_stream(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.redis.hset(keys.job(0, job_id), "bulk", "1")
+    await http.delete(f"/v1/jobs/{job_id}")
+    assert (await http.post(f"/v1/jobs/{job_id}/retry")).status_code == 202
+    assert len(await published(story, keys.uploaded(0, bulk=True))) == 1
+
+
+async def test_only_a_failed_or_cancelled_job_is_tried_again(story: Story, http: httpx.AsyncClient) -> None:
+    queued, done = await story.submit("a.jpg", "b.jpg")
+    await story.finish(done)
+    for job_id in (queued, done):
+        answer = await http.post(f"/v1/jobs/{job_id}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_failed")
+
+
+async def test_a_full_server_refuses_to_run_a_job_again(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    job_id, letter_id = await given_up(story)
+    await story.redis.config_set("maxmemory", 1)
+    try:
+        answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    finally:
+        await story.redis.config_set("maxmemory", 0)
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    assert answer.headers["retry-after"]
+    assert (await story.job(job_id)).state == "failed"
+    assert await story.redis.xlen(keys.dead(0)) == 1
