@@ -58,11 +58,11 @@ class _Plan:
 
 
 def up(
-    *,
     host: str = "127.0.0.1",
     port: int = 8080,
     data_dir: Path = Path(".darkroom"),
     workers: int | None = None,
+    *,
     json: bool = False,
 ) -> int:
     """Run the stack until SIGTERM, SIGINT or SIGHUP and drain it; returns the exit code.
