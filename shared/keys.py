@@ -68,6 +68,11 @@ def hooks(partition: int) -> str:
     return f"image.hooks:{tag(partition)}"
 
 
+def hooks_delayed(partition: int) -> str:
+    """Sorted set: webhooks that are to be tried again, by when they are due in ms."""
+    return f"hooks.delayed:{tag(partition)}"
+
+
 def job(partition: int, job_id: str) -> str:
     """Hash: the state of one job (see `shared.records`)."""
     return f"job:{tag(partition)}:{job_id}"

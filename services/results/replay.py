@@ -135,6 +135,7 @@ def _source(dead: Dead) -> Source:
         Source(keys.uploaded(partition), keys.PROCESS_GROUP, partition),
         Source(keys.uploaded(partition, bulk=True), keys.PROCESS_GROUP, partition, bulk=True),
         Source(keys.progress(partition), keys.RESULTS_GROUP, partition),
+        Source(keys.hooks(partition), keys.HOOKS_GROUP, partition),
     )
     for source in known:
         if source.stream == dead.letter.stream:

@@ -2,13 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
 
+from services.results import signing
 from shared.settings import Seconds, Settings
 
 
 class ResultsSettings(Settings):
     """Settings of the results service."""
+
+    # An error must not show a secret that was mistyped.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     results_host: str = Field("127.0.0.1", description="Address of the HTTP port when the service runs alone.")
     results_port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -21,6 +26,7 @@ class ResultsSettings(Settings):
     )
     dead_letter_retention: int = Field(14 * 24 * 3600, ge=60, description="Seconds a dead letter is kept.")
     janitor_interval: Seconds = Field(60.0, description="Seconds between two rounds of the janitor.")
+    webhook_batch: int = Field(16, ge=1, le=256, description="Webhooks of one partition delivered at the same time.")
     event_streams: int = Field(1000, ge=1, description="Open streams of server-sent events of one process at most.")
     event_keep_alive: Seconds = Field(15.0, description="Seconds without an event after which a comment is sent.")
     replay_rate: Annotated[float, Field(gt=0)] = Field(
@@ -40,3 +46,14 @@ class ResultsSettings(Settings):
     webhook_timeout: Seconds = Field(10.0, description="Seconds one delivery may take.")
     webhook_give_up: Seconds = Field(24 * 3600.0, description="Seconds after which a webhook is given up.")
     webhook_first_delay: Seconds = Field(5.0, description="Seconds before a failed delivery is tried again.")
+
+    @property
+    def webhook_secrets(self) -> list[bytes]:
+        return signing.read_secrets(self.webhook_secret.get_secret_value()) if self.webhook_secret else []
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secrets(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            signing.read_secrets(secret.get_secret_value())
+        return secret

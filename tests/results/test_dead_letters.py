@@ -1,5 +1,3 @@
-from typing import Any
-
 import httpx
 import msgspec
 import pytest
@@ -188,9 +186,7 @@ async def test_only_a_failed_or_cancelled_job_is_tried_again(story: Story, http:
         assert (answer.status_code, answer.json()["code"]) == (409, "not_failed")
 
 
-async def test_a_full_server_refuses_to_run_a_job_again(
-    story: Story, http: httpx.AsyncClient
-) -> None:
+async def test_a_full_server_refuses_to_run_a_job_again(story: Story, http: httpx.AsyncClient) -> None:
     job_id, letter_id = await given_up(story)
     await story.redis.config_set("maxmemory", 1)
     try:

@@ -1,0 +1,76 @@
+"""Where a webhook may go: the addresses behind a host name, checked before anything is sent to them.
+
+A stranger chooses the URL of a webhook, and this service stands inside a network that the stranger does not. So every
+address that a name resolves to must be a public one, and the connection is made to the very address that was checked:
+a name that resolves to something else a moment later changes nothing.
+"""
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+#: Carries an IPv4 address in its last 32 bits to whatever the network's own translator reaches (RFC 6052).
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Refused(Exception):
+    """A URL that is none that a webhook may go to; trying again cannot help."""
+
+
+class Unresolved(Exception):
+    """The name resolves to nothing at present."""
+
+
+async def resolve(url: str, *, allow_private: bool) -> list[str]:
+    """The addresses behind the host of `url`, in the order in which they are to be tried.
+
+    Raises Refused when the URL is no http(s) URL or any of its addresses is not public, Unresolved when there is none.
+    """
+    host, port = _host_and_port(url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unresolved(f"the name {host!r} does not resolve") from error
+    addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
+    if not allow_private:
+        for address in addresses:
+            if not is_public(address):
+                raise Refused(f"the name {host!r} leads to an address that is not public")
+    return addresses
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        embedded = _embedded(ip)
+        if embedded is not None:
+            return _is_public(embedded)
+        # A tunnel ends at the IPv4 address inside, so both must be public.
+        return _is_public(ip) and all(map(_is_public, (ip.sixtofour, *(ip.teredo or ()))))
+    return _is_public(ip)
+
+
+def _is_public(ip: IPv4Address | IPv6Address | None) -> bool:
+    return ip is None or (ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified)
+
+
+def _embedded(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that is only written as an IPv6 address."""
+    if ip in _NAT64:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Refused("this is no URL") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise Refused("a webhook goes to an http or https URL")
+    return parts.hostname, _PORTS[parts.scheme] if port is None else port

@@ -1,0 +1,221 @@
+"""Webhooks: told at least once that a job ended or a batch is complete, for up to a day.
+
+The scripts that end a job write an entry into `image.hooks:{p}`; the stage of this service hands it to `deliver`. What
+fails waits in a sorted set and comes back as a new entry, with the same message id, so that receivers can tell.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import httpx
+import msgspec
+import structlog
+from opentelemetry.trace import SpanKind
+from redis.exceptions import RedisError
+
+from services.results import cloud_events, signing
+from services.results.addresses import Refused, Unresolved, resolve
+from services.results.metrics import ResultsMetrics
+from services.results.reader import Reader
+from services.results.settings import ResultsSettings
+from shared import keys, scripts, telemetry
+from shared.entries import Entry, Source
+from shared.outage import Outage
+
+log = structlog.get_logger()
+
+Outcome = Literal["delivered", "again", "gave_up", "refused", "gone"]
+
+#: The delay grows by this factor from try to try, up to this many seconds; a random fifth is added or taken.
+_GROWTH: Final = 3
+_LONGEST_DELAY: Final = 4 * 3600
+_DAY: Final = 24 * 3600.0
+_JITTER: Final = 0.2
+#: Seconds between two looks at what is due, and how many come back at once.
+_LOOK: Final = 1.0
+_AT_ONCE: Final = 100
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell: `subject` is a job or batch id, `since` when it was first due (ms), `attempt` counts tries."""
+
+    message_id: str
+    type: str
+    subject: str
+    owner: str
+    run: int
+    url: str
+    since: int
+    attempt: int = 1
+    traceparent: str = ""
+
+
+_decoder = msgspec.json.Decoder(Webhook)
+
+
+def read(source: Source, entry: Entry) -> Webhook:
+    """The webhook in an entry: written by a script, or one that comes back from its delay."""
+    if b"data" in entry.fields:
+        return _decoder.decode(entry.fields[b"data"])
+    text = {name.decode(): value.decode() for name, value in entry.fields.items()}
+    return Webhook(
+        message_id=f"msg_{source.partition}-{entry.id}",
+        type=text["type"],
+        subject=text["id"],
+        owner=text["owner"],
+        run=int(text["run"]),
+        url=text["url"],
+        since=int(entry.id.split("-")[0]),
+        traceparent=text.get("traceparent", ""),
+    )
+
+
+class Webhooks:
+    """Delivers the entries of the hooks streams."""
+
+    def __init__(self, settings: ResultsSettings, reader: Reader, metrics: ResultsMetrics) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._metrics = metrics
+        self._secrets = settings.webhook_secrets
+        self._settle = scripts.load(reader.redis, "hook")
+        self._due = scripts.load(reader.redis, "due")
+        self._outage = Outage("redis")
+        # No proxy and no redirect: either would take the connection away from the address that was checked. Nor are
+        # connections kept: one to a shared address would be used for another name.
+        self._client = httpx.AsyncClient(
+            trust_env=False,
+            follow_redirects=False,
+            timeout=settings.webhook_timeout,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"User-Agent": "Darkroom-Webhooks/1"},
+        )
+
+    async def handle(self, source: Source, entries: Sequence[Entry]) -> None:
+        """Deliver a batch, all at the same time."""
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:
+                group.create_task(self._one(source, entry))
+
+    async def run(self) -> None:
+        """Bring back what is due, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                for partition in range(self._settings.partitions):
+                    await self.bring_back(partition)
+            except (RedisError, OSError) as error:
+                await self._outage.wait(error)
+            else:
+                self._outage.over()
+
+    async def bring_back(self, partition: int) -> int:
+        """Put delayed webhooks that are due back on their stream; returns how many."""
+        moved = 0
+        while (now := await self._due(keys=_keys(partition), args=[_AT_ONCE])) > 0:
+            moved += int(now)
+        return moved
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _one(self, source: Source, entry: Entry) -> None:
+        try:
+            webhook = read(source, entry)
+        except (msgspec.DecodeError, KeyError, ValueError):
+            log.exception("unreadable webhook dropped", stream=source.stream, entry=entry.id)
+            await self._over(source, entry)
+            return
+        with telemetry.tracer.start_as_current_span(
+            "image.hooks process",
+            context=telemetry.context_of({b"traceparent": webhook.traceparent.encode()}),
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "redis",
+                "messaging.operation.type": "process",
+                "messaging.operation.name": "process",
+                "messaging.destination.name": "image.hooks",
+                "messaging.message.id": webhook.message_id,
+            },
+        ):
+            outcome, delay = await self._deliver(webhook)
+        self._metrics.webhooks.labels(outcome).inc()
+        if outcome == "again":
+            later = msgspec.structs.replace(webhook, attempt=webhook.attempt + 1)
+            await self._over(source, entry, msgspec.json.encode(later), int(delay * 1000))
+        else:
+            await self._over(source, entry)
+
+    async def _deliver(self, webhook: Webhook) -> tuple[Outcome, float]:
+        """Try once; returns what came of it, and the seconds to wait before the next try."""
+        about = {"webhook": webhook.message_id, "type": webhook.type, "attempt": webhook.attempt}
+        asked = 0.0
+        try:
+            async with asyncio.timeout(self._settings.webhook_timeout):
+                response = await self._send(webhook)
+        except Refused as error:
+            log.warning("webhook refused", reason=str(error), **about)
+            return "refused", 0
+        except (Unresolved, httpx.HTTPError, httpx.InvalidURL, RedisError, TimeoutError, OSError) as error:
+            reason = str(error) if isinstance(error, Unresolved) else type(error).__name__
+        else:
+            if response.is_success:
+                return "delivered", 0
+            if response.status_code == httpx.codes.GONE:
+                log.info("webhook no longer wanted", **about)
+                return "gone", 0
+            reason = f"status {response.status_code}"
+            asked = _retry_after(response)
+        delay = max(asked, self._delay(webhook.attempt))
+        if time.time() + delay > webhook.since / 1000 + self._settings.webhook_give_up:
+            log.error("webhook given up", reason=reason, **about)
+            return "gave_up", 0
+        log.info("webhook failed", reason=reason, again_in=round(delay, 1), **about)
+        return "again", delay
+
+    async def _send(self, webhook: Webhook) -> httpx.Response:
+        addresses = await resolve(webhook.url, allow_private=self._settings.webhook_allow_private)
+        url = httpx.URL(webhook.url)
+        body = await cloud_events.body(self._reader, webhook.type, webhook, trace_url=self._settings.trace_url)
+        signed = signing.signed_headers(
+            self._secrets, message_id=webhook.message_id, timestamp=int(time.time()), body=body
+        )
+        request = self._client.build_request(
+            "POST",
+            url.copy_with(host=addresses[(webhook.attempt - 1) % len(addresses)]),
+            content=body,
+            headers={**signed, "Host": url.netloc.decode(), "Content-Type": cloud_events.MEDIA_TYPE},
+            extensions={"sni_hostname": url.host},
+        )
+        response = await self._client.send(request, stream=True)
+        # Only the status counts; what else the receiver has to say is not read.
+        await response.aclose()
+        return response
+
+    def _delay(self, attempt: int) -> float:
+        grown: float = self._settings.webhook_first_delay * _GROWTH ** min(attempt - 1, 20)
+        return min(grown, _LONGEST_DELAY) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+
+    async def _over(self, source: Source, entry: Entry, later: bytes = b"", delay_ms: int = 0) -> None:
+        kept = int(self._settings.webhook_give_up) + _LONGEST_DELAY
+        while True:
+            try:
+                await self._settle(keys=_keys(source.partition), args=[source.group, entry.id, later, delay_ms, kept])
+            except (RedisError, OSError) as error:
+                await self._outage.wait(error)
+            else:
+                self._outage.over()
+                return
+
+
+def _keys(partition: int) -> list[str]:
+    return [keys.hooks(partition), keys.hooks_delayed(partition)]
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """The seconds that a receiver asks for, a day at most; 0 when it asks for none or for a date."""
+    asked: str = response.headers.get("retry-after", "")
+    return min(float(asked), _DAY) if asked.isascii() and asked.isdigit() else 0.0

@@ -1,0 +1,317 @@
+import base64
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.results.addresses import Refused, Unresolved, is_public, resolve
+from services.results.metrics import ResultsMetrics
+from services.results.reader import Reader
+from services.results.settings import ResultsSettings
+from services.results.signing import read_secrets, signed_headers
+from services.results.webhooks import Webhooks
+from shared import groups, keys
+from shared.entries import Entry, Source
+from shared.service import Server
+from tests.results.story import Story, processed, upload
+from tests.support.waiting import eventually
+
+HOOKS = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
+SECRET = b"0123456789abcdef0123456789abcdef"
+TOKEN = "whsec_" + base64.b64encode(SECRET).decode()
+
+
+@dataclass
+class Receiver:
+    """A receiver of webhooks, with the answers that it is to give next."""
+
+    url: str = ""
+    answers: list[Response] = field(default_factory=list)
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def take(self, request: Request) -> Response:
+        self.got.append((dict(request.headers), await request.body()))
+        return self.answers.pop(0) if self.answers else Response(status_code=204)
+
+    def event(self, number: int = -1) -> dict[str, object]:
+        event: dict[str, object] = json.loads(self.got[number][1])
+        return event
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    server = Server(Starlette(routes=[Route("/hook", made.take, methods=["POST"])]), "127.0.0.1", 0)
+    await server.start()
+    made.url = f"http://localhost:{server.port}/hook"
+    yield made
+    await server.stop()
+
+
+@dataclass
+class Postman:
+    """Reads the hooks stream and delivers, as the stage of the service does."""
+
+    story: Story
+    webhooks: Webhooks
+    metrics: ResultsMetrics
+
+    async def deliver(self) -> list[Entry]:
+        reply = await self.story.redis.xreadgroup(HOOKS.group, "tester", {HOOKS.stream: ">"}, count=100)
+        entries = [Entry(entry.decode(), fields) for _, found in reply for entry, fields in found]
+        await self.webhooks.handle(HOOKS, entries)
+        return entries
+
+    def count(self, outcome: str) -> float:
+        return self.metrics.registry.get_sample_value("darkroom_webhooks_total", {"outcome": outcome}) or 0
+
+
+def postman_with(story: Story, redis_url: str, blob_url: str, **settings: object) -> Postman:
+    made = ResultsSettings(redis_url=redis_url, blob_url=blob_url, **settings)
+    metrics = ResultsMetrics()
+    return Postman(story, Webhooks(made, Reader(story.redis, partitions=1), metrics), metrics)
+
+
+@pytest.fixture
+async def postman(story: Story, redis_url: str, blob_url: str) -> AsyncIterator[Postman]:
+    await groups.ensure(story.redis, HOOKS)
+    made = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_secret=TOKEN, webhook_timeout=1)
+    yield made
+    await made.webhooks.close()
+
+
+async def test_the_end_of_a_job_is_told_with_a_signed_cloud_event(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
+    await story.finish(job_id)
+    await postman.deliver()
+    headers, body = receiver.got[0]
+    event = receiver.event(0)
+    assert headers["content-type"] == "application/cloudevents+json"
+    assert (event["specversion"], event["type"], event["subject"]) == ("1.0", "darkroom.job.done", job_id)
+    assert event["id"] == headers["webhook-id"]
+    assert event["data"]["state"] == "done"  # type: ignore[index] # a JSON object
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(SECRET, signed, "sha256")).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert postman.count("delivered") == 2
+
+
+async def test_a_batch_is_told_once_when_all_expected_jobs_are_terminal(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    one, two = await story.submit("a.jpg", "b.jpg", webhook=receiver.url, expected=3)
+    await story.finish(one, two)
+    await story.finish(*await story.submit("c.jpg", webhook=receiver.url, expected=3))
+    await postman.deliver()
+    told = [json.loads(body) for _, body in receiver.got]
+    completed = [event for event in told if event["type"] == "darkroom.batch.completed"]
+    assert len(told) == 4
+    assert len(completed) == 1
+    assert completed[0]["subject"] == "0-batch"
+    assert completed[0]["data"]["counts"] == {"done": 3}
+
+
+async def test_cancelling_the_last_job_completes_the_batch(
+    story: Story, postman: Postman, receiver: Receiver, http: httpx.AsyncClient
+) -> None:
+    one, two = await story.submit("a.jpg", "b.jpg", webhook=receiver.url)
+    await story.fail(one)
+    await http.delete(f"/v1/jobs/{two}")
+    await postman.deliver()
+    kinds = sorted(str(json.loads(body)["type"]) for _, body in receiver.got)
+    assert kinds == ["darkroom.batch.completed", "darkroom.job.cancelled", "darkroom.job.failed"]
+
+
+async def test_an_event_that_is_projected_twice_is_told_once(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    event = upload("0-a", webhook=receiver.url)
+    await story.project(processed(event), processed(event))
+    await story.project(processed(event))
+    await postman.deliver()
+    assert len(receiver.got) == 1
+
+
+async def test_a_failed_delivery_comes_back_with_the_same_id_until_it_succeeds(
+    story: Story, redis_url: str, blob_url: str, receiver: Receiver
+) -> None:
+    await groups.ensure(story.redis, HOOKS)
+    postman = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_first_delay=0.001)
+    receiver.answers = [Response(status_code=500), Response(status_code=302, headers={"Location": receiver.url})]
+    await story.project(processed(upload("0-a", webhook=receiver.url)))
+    await postman.deliver()
+    for _ in range(2):
+        assert await eventually(lambda: postman.webhooks.bring_back(0)) == 1
+        await postman.deliver()
+    assert len(receiver.got) == 3
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert (postman.count("again"), postman.count("delivered")) == (2, 1)
+    assert await story.redis.zcard(keys.hooks_delayed(0)) == 0
+    assert (await story.redis.xpending(HOOKS.stream, HOOKS.group))["pending"] == 0
+    await postman.webhooks.close()
+
+
+async def test_it_is_given_up_after_a_day(story: Story, postman: Postman, receiver: Receiver) -> None:
+    receiver.answers = [Response(status_code=503)]
+    await story.redis.xadd(
+        HOOKS.stream,
+        {
+            "data": json.dumps(
+                {
+                    "message_id": "msg_1",
+                    "type": "job.done",
+                    "subject": "0-a",
+                    "owner": "local",
+                    "run": 1,
+                    "url": receiver.url,
+                    "since": 1,
+                    "attempt": 9,
+                }
+            )
+        },
+    )
+    await postman.deliver()
+    assert postman.count("gave_up") == 1
+    assert await story.redis.zcard(keys.hooks_delayed(0)) == 0
+
+
+async def test_the_receiver_may_ask_for_more_time(story: Story, postman: Postman, receiver: Receiver) -> None:
+    receiver.answers = [Response(status_code=429, headers={"Retry-After": "3600"})]
+    (job_id,) = await story.submit("cat.jpg", webhook=receiver.url, batch="0-x")
+    await story.fail(job_id)
+    await postman.deliver()
+    ((_, due),) = await story.redis.zrange(keys.hooks_delayed(0), 0, -1, withscores=True)
+    seconds, _ = await story.redis.time()
+    assert 3500 < due / 1000 - seconds <= 3601
+
+
+async def test_nobody_and_nonsense_do_not_keep_others_waiting(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    for url in ("http://127.0.0.1:1/", "http://nowhere.invalid/", "ftp://x/", "http://[", receiver.url):
+        await story.redis.xadd(
+            HOOKS.stream,
+            {"type": "job.done", "id": "0-a", "run": "1", "owner": "local", "url": url, "traceparent": ""},
+        )
+    await story.redis.xadd(HOOKS.stream, {"odd": "entry"})
+    await postman.deliver()
+    assert len(receiver.got) == 1
+    assert receiver.event()["data"] == {"id": "0-a"}
+    assert (postman.count("again"), postman.count("refused"), postman.count("delivered")) == (2, 2, 1)
+    assert (await story.redis.xpending(HOOKS.stream, HOOKS.group))["pending"] == 0
+
+
+async def test_a_private_address_is_refused_by_default_and_nothing_is_sent(
+    story: Story, redis_url: str, blob_url: str, receiver: Receiver
+) -> None:
+    await groups.ensure(story.redis, HOOKS)
+    postman = postman_with(story, redis_url, blob_url)
+    (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
+    await story.finish(job_id)
+    await postman.deliver()
+    assert receiver.got == []
+    assert postman.count("refused") == 2
+    await postman.webhooks.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "172.16.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+    ],
+)
+def test_these_addresses_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_these_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://2130706433/", "http://0x7f.1/", "http://localhost/", "http://user@127.0.0.1:80/", "https://[::1]/"]
+)
+async def test_another_spelling_of_loopback_is_refused(url: str) -> None:
+    with pytest.raises(Refused):
+        await resolve(url, allow_private=False)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "//x/", "http://", "http://x:99999/", ""])
+async def test_what_is_no_web_address_is_refused(url: str) -> None:
+    with pytest.raises(Refused):
+        await resolve(url, allow_private=True)
+
+
+async def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
+    with pytest.raises(Unresolved):
+        await resolve("http://nowhere.invalid/", allow_private=True)
+
+
+def test_every_secret_signs() -> None:
+    secrets = read_secrets(f"{TOKEN} {TOKEN[:-2]}g=")
+    headers = signed_headers(secrets, message_id="msg_1", timestamp=1, body=b"{}")
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    assert "webhook-signature" not in signed_headers([], message_id="msg_1", timestamp=1, body=b"{}")
+
+
+def test_the_signature_is_that_of_the_specification() -> None:
+    """The example of the reference libraries of Standard Webhooks."""
+    secrets = read_secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    headers = signed_headers(
+        secrets, message_id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=b'{"test": 2432232314}'
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("secret", ["topsecret", "whsec_!!!", "whsec_c2hvcnQ=", base64.b64encode(SECRET).decode()])
+def test_a_wrong_secret_is_refused_without_showing_it(secret: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ResultsSettings(webhook_secret=secret)
+    assert secret not in str(caught.value)
+
+
+async def test_the_secret_is_never_logged(
+    story: Story,
+    postman: Postman,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    receiver.answers = [Response(status_code=500)] * 2
+    (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
+    await story.finish(job_id)
+    await postman.deliver()
+    written = caplog.text + "".join(capsys.readouterr())
+    assert "webhook failed" in written
+    assert TOKEN not in written
+    assert TOKEN not in repr(postman.webhooks._settings)
