@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
 from redis import exceptions as redis_errors
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUn
 MEDIA_TYPE: Final = "application/problem+json"
 #: Seconds after which a client may try again.
 RETRY_AFTER: Final = 1
+_RETRIED: Final = (429, 503)
 
 #: What Redis raises while it is away, starting, failing over or read-only: the same request can succeed later.
 _REDIS_AWAY: Final = (
@@ -30,6 +32,47 @@ _REDIS_AWAY: Final = (
     redis_errors.TryAgainError,
 )
 _TITLES: Final = {404: ("not_found", "Not found"), 405: ("method_not_allowed", "Method not allowed")}
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), with a code that programs read."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/docs#not_found",
+                    "title": "Not found",
+                    "status": 404,
+                    "detail": "There is no such job.",
+                    "code": "not_found",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+def described(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the problem documents that a route answers with, one response for each status."""
+    by_status: dict[int, list[type[DarkroomError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return {
+        status: {
+            "description": "; ".join(f"`{error.code}`: {error.title.lower()}" for error in group),
+            "content": {MEDIA_TYPE: schema},
+            **({"headers": retry} if status in _RETRIED else {}),
+        }
+        for status, group in by_status.items()
+    }
 
 
 def install(app: Starlette) -> None:
@@ -43,7 +86,7 @@ def install(app: Starlette) -> None:
 
 def problem(error: DarkroomError) -> Response:
     """The answer for one error."""
-    headers = {"Retry-After": str(RETRY_AFTER)} if error.status in (429, 503) else None
+    headers = {"Retry-After": str(RETRY_AFTER)} if error.status in _RETRIED else None
     return _document(error.status, error.code, error.title, error.message, error.details, headers)
 
 

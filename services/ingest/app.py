@@ -10,6 +10,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from starlette.types import ASGIApp
 
 from services.ingest.backlog import Backlog
+from services.ingest.documents import Documents
 from services.ingest.front import Front
 from services.ingest.health import origin_health, service_health
 from services.ingest.metrics import Metrics
@@ -17,7 +18,8 @@ from services.ingest.offer import Offer
 from services.ingest.pages import Pages
 from services.ingest.settings import IngestSettings
 from services.ingest.submit import Uploads
-from services.ingest.web_app import web_app
+from services.ingest.upload_route import UploadRoute
+from services.ingest.web_app import add_documents, web_app
 from shared.blobs import BlobStore
 from shared.scripts import RedisClient
 from shared.submission import Submitter
@@ -56,11 +58,14 @@ class IngestService:
             ),
             metrics=metrics,
         )
-        web = web_app(offer, origin_health(release, self._redis, store), Pages())
-        self.app: ASGIApp | None = Front(self.uploads, web, metrics)
+        route = UploadRoute(self.uploads, metrics)
+        health = origin_health(release, self._redis, store)
+        self.web = web_app(route, offer, health, Pages())
+        self.app: ASGIApp | None = Front(route, self.web, metrics)
 
     async def start(self) -> None:
-        """Nothing to wait for: an upload that comes before Redis does gets a 503."""
+        """Read the documents. There is nothing to wait for: an upload that comes before Redis does gets a 503."""
+        add_documents(self.web, Documents())
 
     async def refresh_metrics(self) -> None:
         """Nothing to measure: all figures are kept as they happen."""

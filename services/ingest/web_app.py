@@ -1,18 +1,40 @@
-"""Everything of the origin that ingest answers besides uploads: the catalogue, pages, documents, health."""
+"""The routes of ingest as a FastAPI app: uploads, the catalogue, pages, documents, health."""
 
-from fastapi import FastAPI, Path, Request
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from services.ingest.documents import Documents
 from services.ingest.offer import Offer
 from services.ingest.pages import Pages, matches
+from services.ingest.upload_description import DESCRIPTION
+from services.ingest.upload_route import UPLOAD_PATH, UploadRoute
 from shared import problems
+from shared.errors import NoCatalogue, StorageUnavailable
 from shared.health import Health, health_routes
 
+_PAGE: Final[dict[str, Any]] = {"methods": ["GET", "HEAD"], "include_in_schema": False}
 
-def web_app(offer: Offer, health: Health, pages: Pages) -> FastAPI:
-    """The FastAPI app of these routes."""
+
+class FilterEntry(BaseModel):
+    """One filter that every live worker has."""
+
+    name: str
+    summary: str
+    parameters: dict[str, Any] = Field(description="JSON Schema of its parameters (draft 2020-12).")
+
+
+class FilterList(BaseModel):
+    filters: list[FilterEntry]
+
+
+def web_app(uploads: UploadRoute, offer: Offer, health: Health, pages: Pages) -> FastAPI:
+    """All routes but the documents, which are made from what this app says of itself."""
     app = FastAPI(title="Darkroom", openapi_url=None, docs_url=None, redoc_url=None)
     problems.install(app)
+    app.post(UPLOAD_PATH, **DESCRIPTION)(uploads.answer)
     _add_catalogue(app, offer)
     _add_pages(app, pages)
     app.router.routes.extend(health_routes(health))
@@ -20,7 +42,13 @@ def web_app(offer: Offer, health: Health, pages: Pages) -> FastAPI:
 
 
 def _add_catalogue(app: FastAPI, offer: Offer) -> None:
-    @app.get("/v1/filters", summary="List the filters", tags=["filters"])
+    @app.get(
+        "/v1/filters",
+        summary="List the filters",
+        tags=["filters"],
+        response_model=FilterList,
+        responses=problems.described(StorageUnavailable, NoCatalogue),
+    )
     async def filters(request: Request) -> Response:
         """The filters that every live worker has, each with the JSON Schema of its parameters."""
         snapshot = await offer.current()
@@ -31,18 +59,38 @@ def _add_catalogue(app: FastAPI, offer: Offer) -> None:
 
 
 def _add_pages(app: FastAPI, pages: Pages) -> None:
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.api_route("/", **_PAGE)
     async def studio(request: Request) -> Response:
         return pages.answer("index.html", request)
 
-    @app.api_route("/queue", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.api_route("/queue", **_PAGE)
     async def queue(request: Request) -> Response:
         return pages.answer("queue.html", request)
 
-    @app.api_route("/jobs/{job_id}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def job(request: Request, job_id: str = Path()) -> Response:  # noqa: ARG001 - the page reads its address
+    @app.api_route("/jobs/{job_id}", **_PAGE)
+    async def job(request: Request, job_id: str) -> Response:  # noqa: ARG001 - the page reads its own address
         return pages.answer("job.html", request)
 
-    @app.api_route("/web/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def asset(request: Request, path: str = Path()) -> Response:
+    @app.api_route("/web/{path:path}", **_PAGE)
+    async def asset(request: Request, path: str) -> Response:
         return pages.answer(path, request)
+
+
+def add_documents(app: FastAPI, documents: Documents) -> None:
+    """Serve `/docs`, `/openapi.json` and `/asyncapi`."""
+
+    @app.api_route("/openapi.json", **_PAGE)
+    async def openapi(request: Request) -> Response:
+        return documents.openapi.answer(request)
+
+    @app.api_route("/asyncapi", **_PAGE)
+    async def asyncapi(request: Request) -> Response:
+        return documents.asyncapi.answer(request)
+
+    @app.api_route("/docs/reference.css", **_PAGE)
+    async def style(request: Request) -> Response:
+        return documents.style.answer(request)
+
+    @app.api_route("/docs", **_PAGE)
+    async def docs(request: Request) -> Response:
+        return documents.page.answer(request)

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from services.ingest.app import IngestService
 from services.ingest.settings import IngestSettings
@@ -30,6 +31,15 @@ FILTERS = [
 
 
 @pytest.fixture
+def empty_valkey(valkey: str) -> str:
+    """URL of an empty Valkey, for modules where the kind of server does not matter."""
+    with Redis.from_url(valkey) as client:
+        client.flushall()
+        client.config_set("maxmemory", 0)
+    return valkey
+
+
+@pytest.fixture
 async def start(redis_url: str, blob_url: str) -> AsyncIterator[Start]:
     """Starts the service with given settings; a worker's catalogue is there unless told otherwise."""
     running: list[tuple[Running, Server]] = []
@@ -40,7 +50,7 @@ async def start(redis_url: str, blob_url: str) -> AsyncIterator[Start]:
         await service.start()
         server = Server(service.app, "127.0.0.1", 0)
         await server.start()
-        redis = Redis.from_url(redis_url)
+        redis = AsyncRedis.from_url(service.settings.redis_url)
         if workers:
             await catalogue.publish(redis, "engine-1", FILTERS)
         http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=20)

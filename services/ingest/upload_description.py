@@ -1,0 +1,165 @@
+"""What OpenAPI says of POST /v1/images. The route reads its body as a stream, so the description is written here."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.ingest.guard import MEDIA_TYPES
+from services.ingest.parameters import FORMATS, MOST_EXPECTED, PRIORITIES
+from shared import problems
+from shared.errors import (
+    CorruptImage,
+    DarkroomError,
+    IdempotencyConflict,
+    InvalidParameter,
+    InvalidRequest,
+    NoCatalogue,
+    Overloaded,
+    StorageUnavailable,
+    TooManyBytes,
+    TooManyPixels,
+    UnknownFilter,
+    UnsupportedMedia,
+)
+
+_ID: Final = "0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f"
+_ACCEPTED_EXAMPLE: Final[dict[str, Any]] = {
+    "batch": "0-01936e6a-1f2b-7c3d-8e4f-000000000000",
+    "jobs": [
+        {
+            "id": _ID,
+            "state": "queued",
+            "links": {
+                "self": f"/v1/jobs/{_ID}",
+                "result": f"/v1/jobs/{_ID}/result",
+                "original": f"/v1/jobs/{_ID}/original",
+                "events": f"/v1/jobs/{_ID}/events",
+            },
+        }
+    ],
+}
+
+
+class AcceptedLinks(BaseModel):
+    self: str
+    result: str
+    original: str
+    events: str
+
+
+class AcceptedJob(BaseModel):
+    id: str
+    state: str = Field(description="Always queued.")
+    links: AcceptedLinks
+
+
+class Accepted(BaseModel):
+    """The jobs of an upload, in the order of its images."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ACCEPTED_EXAMPLE]})
+
+    batch: str
+    jobs: list[AcceptedJob]
+
+
+_TEXT: Final = {"type": "string"}
+#: Each parameter with its JSON Schema: a form field of a multipart request, a query parameter of a raw one.
+PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "filters": {
+        **_TEXT,
+        "description": "The chain of filters: a JSON array, or the short form. Empty: the image is only re-encoded.",
+        "examples": ["sepia,blur:size=9", '[{"name": "blur", "size": 9}]'],
+    },
+    "format": {
+        **_TEXT,
+        "enum": list(FORMATS),
+        "default": "source",
+        "description": "Format of the result; source is the image's own, or png where that is not written.",
+    },
+    "quality": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "description": "Quality of a lossy result; without it the format's default.",
+    },
+    "priority": {
+        **_TEXT,
+        "enum": list(PRIORITIES),
+        "default": "normal",
+        "description": "bulk jobs let normal ones go first.",
+    },
+    "webhook": {**_TEXT, "format": "uri", "description": "http or https URL that is told when a job has ended."},
+    "batch": {
+        **_TEXT,
+        "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        "description": "Joins several requests into one batch; without it each request is a batch of its own.",
+    },
+    "expected": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MOST_EXPECTED,
+        "description": "How many jobs the batch will have in all; goes with batch.",
+    },
+}
+_NAME: Final = {**_TEXT, "description": "File name of a raw upload, only ever shown.", "maxLength": 255}
+_BINARY: Final = {"type": "string", "format": "binary"}
+
+_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "description": "A form with images and parameters, or one image with the parameters in the query.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    **PARAMETERS,
+                    "image": {
+                        "type": "array",
+                        "items": _BINARY,
+                        "minItems": 1,
+                        "maxItems": 64,
+                        "description": "One part named image for each image.",
+                    },
+                },
+            }
+        },
+        **{media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
+    },
+}
+_QUERY: Final = [
+    *({"name": name, "in": "query", "schema": schema} for name, schema in {**PARAMETERS, "name": _NAME}.items()),
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {**_TEXT, "maxLength": 255},
+        "description": "A repeat with the same key within 24 h gets the first answer and adds no job.",
+    },
+]
+_REPLAYED: Final = {
+    "Idempotency-Replayed": {
+        "description": "true when this is the answer of an earlier request.",
+        "schema": {"type": "string"},
+    }
+}
+ERRORS: Final[tuple[type[DarkroomError], ...]] = (
+    *(InvalidRequest, TooManyBytes, UnsupportedMedia, CorruptImage, TooManyPixels, UnknownFilter, InvalidParameter),
+    *(IdempotencyConflict, StorageUnavailable, Overloaded, NoCatalogue),
+)
+
+#: Keyword arguments of the route for FastAPI.
+DESCRIPTION: Final[dict[str, Any]] = {
+    "summary": "Upload images to develop",
+    "description": (
+        "Each image becomes a job, and the jobs of one request a batch. The body is a form with one `image` part for "
+        "each image and the parameters as fields, before or after them; or it is one image, with the parameters in "
+        "the query. The type of an image is told from its bytes. The answer comes when every image is stored and "
+        "every job recorded; if one image is refused, so is the whole request."
+    ),
+    "tags": ["images"],
+    "status_code": 202,
+    "response_model": Accepted,
+    "response_description": "All images of the request are stored, recorded and queued.",
+    "responses": {202: {"headers": _REPLAYED}, **problems.described(*ERRORS)},
+    "openapi_extra": {"requestBody": _BODY, "parameters": _QUERY},
+}

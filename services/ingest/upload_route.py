@@ -1,0 +1,69 @@
+"""POST /v1/images as HTTP sees it: traced, counted, and answered whatever happens."""
+
+from typing import Final
+
+import structlog
+from opentelemetry import propagate
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from redis.exceptions import RedisError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from services.ingest.metrics import Metrics
+from services.ingest.submit import Uploads
+from shared import problems, telemetry
+from shared.errors import DarkroomError
+
+log = structlog.get_logger()
+
+UPLOAD_PATH: Final = "/v1/images"
+#: What nginx made customary for a client that went away before its answer; it is never sent.
+_CLIENT_GONE: Final = 499
+
+
+class UploadRoute:
+    """Answers uploads; raises nothing."""
+
+    def __init__(self, uploads: Uploads, metrics: Metrics) -> None:
+        self._uploads = uploads
+        self._metrics = metrics
+
+    async def answer(self, request: Request) -> Response:
+        """The 202, or a problem document."""
+        with telemetry.tracer.start_as_current_span(
+            f"POST {UPLOAD_PATH}",
+            context=propagate.extract(request.headers),
+            kind=SpanKind.SERVER,
+            attributes={
+                "http.request.method": "POST",
+                "http.route": UPLOAD_PATH,
+                "url.path": UPLOAD_PATH,
+                "url.scheme": request.scope["scheme"],
+            },
+        ) as span:
+            response, outcome = await self._outcome(request, span)
+            span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= 500:
+                span.set_status(StatusCode.ERROR)
+        self._metrics.uploads.labels(outcome).inc()
+        return response
+
+    async def _outcome(self, request: Request, span: Span) -> tuple[Response, str]:
+        try:
+            return await self._uploads.accept(request)
+        except DarkroomError as error:
+            refused = error
+        except RedisError as error:
+            refused = problems.from_redis(error) or _fault(error, span)
+        except ClientDisconnect:
+            return Response(status_code=_CLIENT_GONE), "disconnected"
+        except Exception as error:  # noqa: BLE001 - the last guard: whatever it is, the client gets an answer
+            refused = _fault(error, span)
+        span.set_attribute("error.type", refused.code)
+        return problems.problem(refused), refused.code
+
+
+def _fault(error: Exception, span: Span) -> DarkroomError:
+    log.error("upload failed", exc_info=error)
+    span.record_exception(error)
+    return DarkroomError("Something went wrong on our side.")

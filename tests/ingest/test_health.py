@@ -1,0 +1,51 @@
+"""The origin answers for the whole, ingest's own health for ingest alone."""
+
+import pytest
+
+from shared import keys
+from tests.ingest.running import Running, Start
+
+
+@pytest.fixture
+def redis_url(empty_valkey: str) -> str:
+    return empty_valkey
+
+
+async def read_results(ingest: Running) -> None:
+    await ingest.redis.xgroup_create(keys.progress(0), keys.RESULTS_GROUP, id="0", mkstream=True)
+    await ingest.redis.xreadgroup(keys.RESULTS_GROUP, "reader", {keys.progress(0): ">"}, count=1)
+
+
+async def test_the_whole_is_well_when_somebody_works_and_tells_the_results(ingest: Running) -> None:
+    await read_results(ingest)
+
+    response = await ingest.http.get("/health")
+
+    report = response.json()
+    assert (response.status_code, report["status"]) == (200, "ok"), report
+    assert report["checks"] == {"redis": "ok", "store": "ok", "workers": "ok", "results": "ok"}
+    assert report["uptime"] >= 0
+    assert report["timestamp"].endswith("Z")
+
+
+async def test_without_workers_the_whole_is_not_well_but_ingest_is(start: Start) -> None:
+    ingest = await start(workers=False)
+
+    report = (await ingest.http.get("/health")).json()
+
+    assert report["status"] == "unavailable"
+    assert report["checks"]["workers"] != "ok"
+    assert report["checks"]["results"] != "ok"
+    assert (await ingest.service.health.report())["status"] == "ok"
+
+
+async def test_a_worker_whose_heart_stopped_counts_no_more(ingest: Running) -> None:
+    await ingest.redis.delete(keys.HEARTBEAT_PREFIX + "engine-1")
+
+    report = (await ingest.http.get("/health/ready")).json()
+
+    assert report["checks"]["workers"] != "ok"
+
+
+async def test_live_asks_nobody_else(ingest: Running) -> None:
+    assert (await ingest.http.get("/health/live")).json() == {"status": "ok"}

