@@ -1,0 +1,198 @@
+"""The asynchronous client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+from httpx_sse import aconnect_sse
+
+from clients.base import ClientBase, Source
+from clients.calls import Call, Pause, Send, UploadOptions, events_request
+from clients.files import replacing
+from clients.follow import Following
+from clients.models import DeadLetter, FilterDocument, Job, Submitted
+
+_T = TypeVar("_T")
+
+
+class AsyncClient(ClientBase):
+    """A client for asyncio: `async with AsyncClient() as darkroom`, or `await darkroom.close()` at the end."""
+
+    def __init__(self, url: str | None = None, *, timeout: float = 60.0, retry_for: float = 30.0) -> None:
+        super().__init__(url, timeout=timeout, retry_for=retry_for)
+        self._http = httpx.AsyncClient(**self._options)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def submit(self, images: Sequence[Source], **options: Unpack[UploadOptions]) -> Submitted:
+        """Upload 1 to 64 images in one request; see UploadOptions for what can be asked."""
+        return await self._drive(self._submit(images, options))
+
+    async def job(self, job_id: str) -> Job:
+        """The state of one job now. Raises NotFound."""
+        return await self._drive(self._job(job_id))
+
+    async def jobs(self, *, state: str | None = None, batch: str | None = None, page: int = 100) -> AsyncIterator[Job]:
+        """All jobs, newest first, fetched `page` at a time."""
+        cursor: str | None = None
+        while True:
+            answer = await self._drive(self._page(state, batch, cursor, page))
+            for job in answer.jobs:
+                yield job
+            if (cursor := answer.next) is None:
+                return
+
+    async def wait(self, job_id: str, *, within: float | None = None) -> Job:
+        """The job once it has ended. Raises NotFound, WaitTimedOut after `within` seconds."""
+        async for job in self.events(job=job_id, within=within):
+            if job.terminal:
+                return job
+        return await self.job(job_id)
+
+    async def wait_all(self, submitted: Submitted, *, within: float | None = None) -> list[Job]:
+        """The jobs of one upload once all have ended, in its order. Raises WaitTimedOut after `within` seconds."""
+        wanted = [job.id for job in submitted.jobs]
+        ended: dict[str, Job] = {}
+        async for job in self.events(batch=submitted.batch, within=within):
+            if job.terminal:
+                ended[job.id] = job
+            if all(job_id in ended for job_id in wanted):
+                break
+        return [ended[job_id] if job_id in ended else await self.job(job_id) for job_id in wanted]
+
+    async def events(
+        self,
+        *,
+        job: str | None = None,
+        batch: str | None = None,
+        within: float | None = None,
+    ) -> AsyncIterator[Job]:
+        """Each job of a batch (or one job) now and after each change, until all have ended.
+
+        Broken connections are resumed; nothing is told twice. Raises WaitTimedOut after `within` seconds.
+        """
+        request = events_request(job=job, batch=batch)
+        following = Following(self.url, within=within, retry_for=self._retry_for)
+        while not following.finished:
+            broken: httpx.TransportError | None = None
+            try:
+                async for change in self._connection(request, following):
+                    yield change
+            except httpx.TransportError as error:
+                broken = error
+            if not following.finished:
+                await asyncio.sleep(following.pause_after(broken))
+
+    async def _connection(self, request: Send, following: Following) -> AsyncIterator[Job]:
+        async with aconnect_sse(
+            self._http,
+            request.method,
+            request.path,
+            params=request.params,
+            headers=following.headers,
+            timeout=following.timeout,
+        ) as source:
+            if not source.response.is_success:
+                following.refused(source.response.status_code, await source.response.aread())
+                return
+            async for event in source.aiter_sse():
+                if (job := following.take(event)) is not None:
+                    yield job
+                if following.finished:
+                    return
+                following.check_time()
+
+    async def result(self, job_id: str) -> bytes:
+        """The developed picture. Raises NotDone, NotFound, Expired."""
+        return await self._drive(self._bytes(job_id, "result"))
+
+    async def original(self, job_id: str) -> bytes:
+        """The picture as it was uploaded. Raises NotFound, Expired."""
+        return await self._drive(self._bytes(job_id, "original"))
+
+    async def save_result(self, job_id: str, path: Path) -> int:
+        """Write the developed picture to a file, whole or not at all; returns its bytes."""
+        return await self._drive(self._save(job_id, path))
+
+    async def delete(self, job_id: str) -> None:
+        """Cancel a live job; delete an ended one with its bytes."""
+        await self._drive(self._delete(job_id))
+
+    async def retry(self, job_id: str) -> None:
+        """Start a failed job again: the same job, its next run."""
+        await self._drive(self._retry(job_id))
+
+    async def filters(self) -> list[FilterDocument]:
+        """The filters that can be used in a chain now, each with the JSON Schema of its parameters."""
+        return (await self._drive(self._filters())).filters
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        """All dead letters, fetched page by page."""
+        cursor: str | None = None
+        while True:
+            answer = await self._drive(self._dead_page(cursor))
+            for letter in answer.dead_letters:
+                yield letter
+            if (cursor := answer.next) is None:
+                return
+
+    async def replay(self, letter_id: str) -> None:
+        """Put a dead letter's event back on its stream, as the next run of its job."""
+        await self._drive(self._replay(letter_id))
+
+    async def drop(self, letter_id: str) -> None:
+        """Remove a dead letter."""
+        await self._drive(self._drop(letter_id))
+
+    async def queue(self) -> dict[str, Any]:
+        """The operator's view: streams, workers, rates, errors."""
+        return await self._drive(self._queue())
+
+    async def _drive(self, call: Call[_T]) -> _T:
+        """Do what a call asks for, until it has its answer."""
+        try:
+            step = next(call)
+            while True:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    step = call.send(None)
+                    continue
+                try:
+                    response = await self._send(step)
+                except httpx.TransportError as error:
+                    step = call.throw(error)
+                else:
+                    step = call.send(response)
+        except StopIteration as end:
+            answer: _T = end.value
+            return answer
+
+    async def _send(self, step: Send) -> httpx.Response:
+        content = step.body.pieces_async() if step.body is not None else None
+        request = self._http.build_request(
+            step.method, step.path, params=step.params, headers=step.headers, content=content
+        )
+        response = await self._http.send(request, stream=True)
+        try:
+            if step.into is None or not response.is_success:
+                await response.aread()
+                return response
+            with replacing(step.into) as file:
+                async for piece in response.aiter_raw():
+                    await asyncio.to_thread(file.write, piece)
+            return response
+        finally:
+            await response.aclose()

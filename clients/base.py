@@ -1,0 +1,82 @@
+"""What both clients share: their configuration and the calls that they can make."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from clients.calls import Call, Send, UploadOptions, answered, document, jobs_request, upload
+from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted
+from clients.multipart import Image
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+URL_VARIABLE: Final = "DARKROOM_URL"
+#: Connections to the service at a time.
+_CONNECTIONS: Final = 32
+
+Source = Path | str | bytes | Image
+_T = TypeVar("_T")
+
+
+class ClientBase:
+    """The service's address, time limits, and one method per call that returns the call undriven."""
+
+    def __init__(self, url: str | None = None, *, timeout: float = 60.0, retry_for: float = 30.0) -> None:
+        """`url` is that of the service, else DARKROOM_URL, else http://127.0.0.1:8080.
+
+        `timeout` is in seconds and bounds each wait for the network, `retry_for` all tries of one call.
+        """
+        self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
+        self._retry_for = retry_for
+        self._options: dict[str, Any] = {
+            "base_url": self.url,
+            "timeout": httpx.Timeout(timeout, connect=10.0, pool=None),
+            "limits": httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+            "headers": {"User-Agent": "darkroom-client"},
+        }
+
+    def _answered(self, request: Send) -> Call[httpx.Response]:
+        return answered(request, url=self.url, retry_for=self._retry_for)
+
+    def _document(self, request: Send, kind: type[_T]) -> Call[_T]:
+        return document(request, kind, url=self.url, retry_for=self._retry_for)
+
+    def _submit(self, images: Sequence[Source], options: UploadOptions) -> Call[Submitted]:
+        return self._document(upload([Image.of(image) for image in images], options), Submitted)
+
+    def _job(self, job_id: str) -> Call[Job]:
+        return self._document(Send("GET", f"/v1/jobs/{job_id}"), Job)
+
+    def _page(self, state: str | None, batch: str | None, cursor: str | None, limit: int) -> Call[Page]:
+        return self._document(jobs_request(state=state, batch=batch, cursor=cursor, limit=limit), Page)
+
+    def _bytes(self, job_id: str, which: str) -> Call[bytes]:
+        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/{which}"))
+        return response.content
+
+    def _save(self, job_id: str, path: Path) -> Call[int]:
+        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/result", into=path))
+        return response.num_bytes_downloaded
+
+    def _delete(self, job_id: str) -> Call[None]:
+        yield from self._answered(Send("DELETE", f"/v1/jobs/{job_id}"))
+
+    def _retry(self, job_id: str) -> Call[None]:
+        yield from self._answered(Send("POST", f"/v1/jobs/{job_id}/retry", repeatable=False))
+
+    def _filters(self) -> Call[Catalogue]:
+        return self._document(Send("GET", "/v1/filters"), Catalogue)
+
+    def _dead_page(self, cursor: str | None) -> Call[DeadLetterPage]:
+        return self._document(Send("GET", "/v1/dead-letters", {"cursor": cursor} if cursor else {}), DeadLetterPage)
+
+    def _replay(self, letter_id: str) -> Call[None]:
+        yield from self._answered(Send("POST", f"/v1/dead-letters/{letter_id}/replay"))
+
+    def _drop(self, letter_id: str) -> Call[None]:
+        yield from self._answered(Send("DELETE", f"/v1/dead-letters/{letter_id}"))
+
+    def _queue(self) -> Call[dict[str, Any]]:
+        return self._document(Send("GET", "/v1/queue"), dict[str, Any])

@@ -1,0 +1,55 @@
+"""`darkroom dead list|replay|drop`."""
+
+from typing import Annotated
+
+import typer
+
+from clients.commands.options import Json, Url
+
+app = typer.Typer(
+    help="Dead letters: events that could not be read, or that used up their attempts.", no_args_is_help=True
+)
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
+
+
+@app.command("list")
+def list_(*, url: Url = None, as_json: Json = False) -> None:
+    """List dead letters.
+
+    \b
+    Examples:
+      darkroom dead list
+      darkroom dead list --json | jq -r .code | sort | uniq -c
+    """
+    from clients.listing import list_dead
+
+    raise typer.Exit(list_dead(url=url, as_json=as_json))
+
+
+@app.command()
+def replay(*, ids: Ids = None, everything: Everything = False, url: Url = None, as_json: Json = False) -> None:
+    """Put dead letters back on their stream: the same job, its next run.
+
+    \b
+    Examples:
+      darkroom dead replay 0-1700000000000-0
+      darkroom dead replay --all
+    """
+    from clients.listing import settle_dead
+
+    raise typer.Exit(settle_dead("replay", ids or [], everything=everything, url=url, as_json=as_json))
+
+
+@app.command()
+def drop(*, ids: Ids = None, everything: Everything = False, url: Url = None, as_json: Json = False) -> None:
+    """Remove dead letters; their jobs stay failed.
+
+    \b
+    Examples:
+      darkroom dead drop 0-1700000000000-0
+      darkroom dead drop --all
+    """
+    from clients.listing import settle_dead
+
+    raise typer.Exit(settle_dead("drop", ids or [], everything=everything, url=url, as_json=as_json))

@@ -1,0 +1,27 @@
+"""`darkroom filters`."""
+
+from typing import Annotated
+
+import typer
+
+from clients.commands.options import Json, Url
+
+
+def filters(
+    *,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these filters.")] = None,
+    presets: Annotated[bool, typer.Option("--presets", help="Show the named chains instead.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List the filters with their parameters, or the presets.
+
+    \b
+    Examples:
+      darkroom filters
+      darkroom filters blur resize
+      darkroom filters --presets
+    """
+    from clients.listing import list_filters, list_presets
+
+    raise typer.Exit(list_presets(as_json=as_json) if presets else list_filters(names or [], url=url, as_json=as_json))

@@ -1,0 +1,138 @@
+"""What the service answers, typed. Members that a newer service adds are ignored."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from shared.catalogue import FilterDocument
+from shared.events import Failure, FilterSpec, Output
+
+__all__ = [
+    "Accepted",
+    "DeadLetter",
+    "Failure",
+    "FilterDocument",
+    "Job",
+    "Links",
+    "Output",
+    "Page",
+    "State",
+    "Submitted",
+]
+
+State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"]
+
+#: The states that a job leaves only by a replay.
+TERMINAL: Final = frozenset({"done", "failed", "cancelled", "deleted"})
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Paths at the service, relative to its address."""
+
+    self: str = ""
+    result: str = ""
+    original: str = ""
+    events: str = ""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture on its way. Sizes are in bytes and pixels, `timings` in milliseconds per step.
+
+    `width`, `height` and `media_type` are of the developed picture once the job is done, of the source before.
+    """
+
+    id: str
+    state: State
+    run: int = 1
+    owner: str = ""
+    batch: str | None = None
+    source: str = ""
+    name: str | None = None
+    filters: list[FilterSpec] = []
+    output: Output = Output()
+    created: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    attempts: int = 0
+    width: int | None = None
+    height: int | None = None
+    media_type: str | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    result: str | None = None
+    error: Failure | None = None
+    timings: dict[str, float] = {}
+    trace_id: str | None = None
+    trace_url: str | None = None
+    cached: bool = False
+    links: Links = Links()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended: done, failed, cancelled or deleted."""
+        return self.state in TERMINAL
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from upload to end; none while the job is under way."""
+        if self.created is None or self.finished is None:
+            return None
+        return (self.finished - self.created).total_seconds()
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """One job as the answer to an upload names it."""
+
+    id: str
+    state: State = "queued"
+    links: Links = Links()
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """The answer to an upload: its batch, and one job per image in the order they were given."""
+
+    batch: str
+    jobs: list[Accepted]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of jobs, newest first; `next` is the cursor of the page after it."""
+
+    jobs: list[Job]
+    next: str | None = None
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that could not be read or that used up its attempts."""
+
+    id: str
+    stream: str = ""
+    entry_id: str = ""
+    job_id: str | None = None
+    owner: str | None = None
+    run: int | None = None
+    code: str = ""
+    message: str = ""
+    attempts: int = 0
+    worker: str | None = None
+    at: datetime | int | None = None
+    trace: str | None = None
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """One page of dead letters; `next` is the cursor of the page after it."""
+
+    dead_letters: list[DeadLetter]
+    next: str | None = None
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """The filters that can be used in a chain now."""
+
+    filters: list[FilterDocument]
+
+
+def decode(body: bytes, kind: type[Any]) -> Any:  # noqa: ANN401 - the caller names the type
+    """Read an answer's body as a document of one kind."""
+    return msgspec.json.decode(body, type=kind)
