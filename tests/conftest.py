@@ -98,5 +98,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:  # noqa: ANN401 - pytes
     report = yield
     running = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(running, Stack):
-        report.sections.append(("darkroom up", running.logged()[-20_000:]))
+        report.sections.append(("darkroom up", running.logged()[-4_000:]))
     return report
