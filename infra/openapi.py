@@ -44,10 +44,9 @@ def openapi() -> dict[str, Any]:
 
 
 def _operation_id(method: str, path: str) -> str:
-    """`getJobsResult` for GET /v1/jobs/{job_id}/result. FastAPI's own depends on the order of a set."""
-    words = [word for word in re.split(r"[/-]", path.removeprefix("/v1")) if word and not word.startswith("{")]
-    one = "One" if path.endswith("}") else ""
-    return method + "".join(word.title() for word in words) + one
+    """`getJobsOneResult` for GET /v1/jobs/{job_id}/result. FastAPI's own depends on the order of a set."""
+    words = re.split(r"[/-]", re.sub(r"{\w+}", "one", path.removeprefix("/v1/")))
+    return method + "".join(word.title() for word in words)
 
 
 def _of_results() -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""One trace for each upload, each job's publish a span of its own in it; and true metrics."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from shared import telemetry
+from tests.ingest.pictures import picture
+from tests.ingest.running import Running
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def redis_url(empty_valkey: str) -> str:
+    return empty_valkey
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))
+    yield exporter
+    provider.shutdown()
+
+
+def named(spans: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
+    return [span for span in spans.get_finished_spans() if span.name == name]
+
+
+async def test_each_publish_is_a_child_of_the_request_and_travels_with_its_event(
+    ingest: Running, spans: InMemorySpanExporter
+) -> None:
+    files = [("image", (f"{n}.png", picture("PNG", shade=n))) for n in range(3)]
+
+    response = await ingest.http.post("/v1/images", files=files, headers={"traceparent": PARENT})
+
+    (server,) = named(spans, "POST /v1/images")
+    assert server.kind is trace.SpanKind.SERVER
+    assert server.parent is not None
+    assert f"{server.parent.trace_id:032x}-{server.parent.span_id:016x}" in PARENT
+    assert server.attributes["http.response.status_code"] == 202
+    published = named(spans, "image.uploaded publish")
+    assert len(published) == 3
+    entries = await ingest.entries()
+    for span, entry, job in zip(published, entries, response.json()["jobs"], strict=True):
+        assert span.kind is trace.SpanKind.PRODUCER
+        assert span.parent == server.context
+        assert span.attributes["darkroom.job.id"] == job["id"]
+        trace_id, span_id = f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
+        assert entry[b"traceparent"].decode() == f"00-{trace_id}-{span_id}-01"
+        assert (await ingest.job(job["id"]))["trace"] == trace_id
+
+
+async def test_a_refusal_says_its_code_in_the_span(ingest: Running, spans: InMemorySpanExporter) -> None:
+    await ingest.http.post("/v1/images", content=b"nothing")
+
+    (server,) = named(spans, "POST /v1/images")
+    assert server.attributes["error.type"] == "unsupported_media"
+    assert server.attributes["http.response.status_code"] == 415
+    assert server.status.status_code is trace.StatusCode.UNSET
+
+
+async def test_without_tracing_an_event_carries_the_trace_of_its_sender(ingest: Running) -> None:
+    await ingest.http.post("/v1/images", content=picture(), headers={"traceparent": PARENT})
+    await ingest.http.post("/v1/images", content=picture())
+
+    first, second = await ingest.entries()
+    assert first[b"traceparent"].decode() == PARENT
+    assert b"traceparent" not in second
+
+
+async def test_metrics_count_requests_and_uploads_by_outcome(ingest: Running) -> None:
+    await ingest.http.post("/v1/images", content=picture())
+    await ingest.http.post("/v1/images", content=b"nothing")
+    await ingest.http.get("/jobs/0-some-id")
+    await ingest.http.get("/no/such/page")
+
+    def value(name: str, **labels: str) -> float | None:
+        return ingest.service.registry.get_sample_value(name, labels)
+
+    assert value("darkroom_uploads_total", outcome="accepted") == 1
+    assert value("darkroom_uploads_total", outcome="unsupported_media") == 1
+    assert value("darkroom_images_accepted_total", priority="normal") == 1
+    assert value("darkroom_image_bytes_sum") == len(picture())
+    route = {"method": "POST", "route": "/v1/images"}
+    assert value("darkroom_http_requests_total", **route, status="202") == 1
+    assert value("darkroom_http_request_duration_seconds_count", **route) == 2
+    assert value("darkroom_http_requests_total", method="GET", route="/jobs/{job_id}", status="200") == 1
+    assert value("darkroom_http_requests_total", method="other", route="other", status="404") == 1
+    assert value("darkroom_upload_bytes_in_flight") == 0
+
+
+async def test_an_event_that_fails_to_publish_fails_its_span(ingest: Running, spans: InMemorySpanExporter) -> None:
+    await ingest.http.post("/v1/images", params={"batch": "b"}, content=picture())
+    await ingest.redis.hset("batch:{0}:b", "owner", "somebody-else")
+
+    response = await ingest.http.post("/v1/images", params={"batch": "b"}, content=picture())
+
+    assert response.status_code == 422
+    assert msgspec.json.decode(response.content)["parameter"] == "batch"
+    assert len(await ingest.entries()) == 1
