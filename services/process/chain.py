@@ -1,29 +1,86 @@
 """Runs a picture through a chain of filters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
 
-import cv2
+import numpy as np
 
 from services.process.limits import Limits
-from services.process.picture import Picture
-from services.process.registry import Filter, Kind, Parameters
+from services.process.picture import Picture, Pixels
+from services.process.registry import Filter, Kind, Parameters, Table
+from services.process.tones import apply_table
+
+#: Pixels that a run of pointwise filters takes at a time: their samples, in and out, stay in the second-level cache.
+_CHUNK: Final = 32 * 1024
+
+_Link = tuple[Filter, Parameters]
+#: 1×N×3 or 1×N samples to as many pixels; may write over what it gets.
+_Point = Callable[[Pixels], Pixels]
 
 
-def run_chain(picture: Picture, chain: Sequence[tuple[Filter, Parameters]], limits: Limits) -> Picture:
-    """The picture after all filters; colour and area filters leave alpha alone.
+def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits) -> Picture:
+    """The picture after all filters; tone, colour and area filters leave alpha alone. The given one is used up.
 
-    Raises TooManyPixels before a filter would make too large a picture, InvalidParameter for a crop outside it.
+    Neighbouring tone and colour filters go over the picture once, together, in its own memory where that is large
+    enough. Raises TooManyPixels before a filter would make too large a picture, InvalidParameter for a crop outside.
     """
-    for known, parameters in chain:
-        picture = _apply(picture, known, parameters, limits)
+    for pointwise, links in groupby(chain, key=lambda link: link[0].kind in (Kind.TONE, Kind.COLOUR)):
+        if pointwise:
+            picture.colour = _run_points(picture.colour, list(_points(links)))
+            continue
+        for known, parameters in links:
+            picture = _run_one(picture, known, parameters, limits)
     return picture
 
 
-def _apply(picture: Picture, known: Filter, parameters: Parameters, limits: Limits) -> Picture:
-    if known.kind is Kind.TONE:
-        return Picture(cv2.LUT(picture.colour, known.apply(parameters)), picture.alpha)
+def _run_one(picture: Picture, known: Filter, parameters: Parameters, limits: Limits) -> Picture:
     if known.resized is not None:
         limits.check_pixels(*known.resized(parameters, (picture.width, picture.height)), step=known.name)
-        alpha = None if picture.alpha is None else known.apply(picture.alpha, parameters)
-        return Picture(known.apply(picture.colour, parameters), alpha)
-    return Picture(known.apply(picture.colour, parameters), picture.alpha)
+        if picture.alpha is not None:
+            picture.alpha = known.apply(picture.alpha, parameters)
+    picture.colour = known.apply(picture.colour, parameters)
+    return picture
+
+
+def _points(links: Iterator[_Link]) -> Iterator[_Point]:
+    """One function for each colour filter, and one for all tone filters that follow each other."""
+    for kind, same in groupby(links, key=lambda link: link[0].kind):
+        if kind is Kind.TONE:
+            yield _tone(list(same))
+        else:
+            for known, parameters in same:
+                yield _colour(known, parameters)
+
+
+def _tone(links: list[_Link]) -> _Point:
+    table: Table = np.arange(256, dtype=np.uint8)
+    for known, parameters in links:
+        table = known.apply(parameters)[table]
+
+    def look_up(pixels: Pixels) -> Pixels:
+        apply_table(pixels, table, pixels)
+        return pixels
+
+    return look_up
+
+
+def _colour(known: Filter, parameters: Parameters) -> _Point:
+    return lambda pixels: known.apply(pixels, parameters)
+
+
+def _run_points(pixels: Pixels, points: list[_Point]) -> Pixels:
+    if len(points) == 1:
+        return points[0](pixels)
+    height, width = pixels.shape[:2]
+    flat = pixels.reshape(1, height * width, *pixels.shape[2:])
+    target: Pixels | None = None
+    for start in range(0, height * width, _CHUNK):
+        chunk = flat[:, start : start + _CHUNK]
+        for point in points:
+            chunk = point(chunk)
+        if target is None:
+            same = chunk.ndim == flat.ndim
+            target = flat if same else np.empty((1, height * width, *chunk.shape[2:]), np.uint8)
+        target[:, start : start + _CHUNK] = chunk
+    return pixels if target is None else target.reshape(height, width, *target.shape[2:])

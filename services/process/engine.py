@@ -12,7 +12,7 @@ _PACKAGES: Final = ("numba", "numpy", "opencv-python-headless", "simplejpeg")
 #: Modules of this package that pixels depend on, beside every filter.
 _MODULES: Final = (
     "chain.py", "codec.py", "containers.py", "header.py", "kernels.py", "orientation.py", "picture.py", "pipeline.py",
-    "registry.py",
+    "registry.py", "tones.py",
 )  # fmt: skip
 
 

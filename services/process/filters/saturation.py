@@ -1,10 +1,10 @@
 """Saturation."""
 
-import cv2
 import numpy as np
 from pydantic import Field
 
-from services.process.kernels import kernel
+from services.process.filters.grayscale import Grayscale, grayscale
+from services.process.kernels import BLOCK, kernel
 from services.process.picture import Pixels
 from services.process.registry import Parameters, colour
 
@@ -15,15 +15,36 @@ class Saturation(Parameters):
     percent: int = Field(140, ge=0, le=1000, description="Saturation in percent: 100 changes nothing, 0 is grey.")
 
 
-@kernel("void(uint8[::1], uint8[::1], int32, uint8[::1])")
-def _saturate(source: Pixels, grey: Pixels, percent: int, target: Pixels) -> None:
-    for i in range(grey.size):
-        g = np.int32(grey[i])
-        base = np.int32(np.int32(g * np.int32(100 - percent)) + np.int32(50))
+@kernel("void(uint8[::1], uint8[::1], float32, uint8[::1])")
+def _saturate(source: Pixels, grey: Pixels, percent: float, target: Pixels) -> None:
+    """3N samples and their N greys to 3N: floor((grey · (100 - percent) + x · percent + 50) / 100), saturated.
+
+    Sums are whole numbers below 2²⁴, so exact in float32; half of one more keeps the division by 100 exact too.
+    """
+    planes = np.empty((3, BLOCK), np.uint8)
+    rest = np.float32(np.float32(100) - percent)
+    for start in range(0, grey.size, BLOCK):
+        count = min(BLOCK, grey.size - start)
+        block = source[3 * start : 3 * (start + count)]
+        out = target[3 * start : 3 * (start + count)]
+        base = grey[start : start + count]
+        blue = planes[0]
+        green = planes[1]
+        red = planes[2]
+        for i in range(count):
+            blue[i] = block[3 * i]
+            green[i] = block[3 * i + 1]
+            red[i] = block[3 * i + 2]
         for c in range(3):
-            value = np.int32(base + np.int32(np.int32(source[3 * i + c]) * percent))
-            value = max(value, np.int32(0))
-            target[3 * i + c] = np.uint8(min(np.int32(value // np.int32(100)), np.int32(255)))
+            plane = planes[c]
+            for i in range(count):
+                mixed = np.float32(base[i]) * rest + (np.float32(plane[i]) * percent + np.float32(50.5))
+                level = np.int32(max(mixed, np.float32(0)) * np.float32(0.01))
+                plane[i] = np.uint8(max(np.int32(0), min(level, np.int32(255))))
+        for i in range(count):
+            out[3 * i] = blue[i]
+            out[3 * i + 1] = green[i]
+            out[3 * i + 2] = red[i]
 
 
 @colour(Saturation)
@@ -31,7 +52,7 @@ def saturation(pixels: Pixels, parameters: Saturation) -> Pixels:
     """Grey + (x - grey) · percent / 100 in each channel, rounded half up, saturated; grey is OpenCV's BGR2GRAY."""
     if pixels.ndim == 2:
         return pixels
-    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     target = np.empty_like(pixels)
-    _saturate(pixels.reshape(-1), grey.reshape(-1), parameters.percent, target.reshape(-1))
+    grey = grayscale(pixels, Grayscale())
+    _saturate(pixels.reshape(-1), grey.reshape(-1), float(parameters.percent), target.reshape(-1))
     return target
