@@ -6,21 +6,24 @@ idempotency key is recorded once, however often it is sent.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import uuid_utils
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, StatusCode
 from redis.exceptions import RedisError
 
-from shared import keys, problems, telemetry
+from shared import keys, problems, semantics, telemetry, tracing
 from shared.errors import IdempotencyConflict, InvalidParameter
 from shared.events import ImageUploaded, encode
+from shared.group_commit import GroupCommit
 from shared.scripts import RedisClient, load
 
 _FOREIGN_BATCH: Final = -1
+#: Jobs in one script call: enough to make the round trip cheap, few enough to keep the server responsive (2 ms).
+_MOST_TOGETHER: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Submission:
     context: Context | None = None
 
 
+#: A submission with the span of each of its jobs.
+_Traced: TypeAlias = tuple[Submission, Sequence[Span]]
+
+
 class _Remembered(msgspec.Struct, frozen=True):
     fingerprint: str
     answer: str
@@ -68,10 +75,11 @@ def partition_for(owner: str, batch: str | None, idempotency_key: str | None, pa
 
 
 class Submitter:
-    """Submits through one Redis client."""
+    """Submits through one Redis client. Submissions to one partition that come together share one script call."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._script = load(redis, "submit")
+        self._commits: dict[int, GroupCommit[_Traced, int | bytes]] = {}
 
     async def submit(self, submission: Submission) -> bytes | None:
         """Record and publish; returns the answer of an earlier request with the same idempotency key, else none.
@@ -82,40 +90,48 @@ class Submitter:
         """
         spans = [_span(submission, event) for event in submission.jobs]
         try:
-            reply = (await self._call([submission], [spans]))[0]
+            return _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
         except BaseException as error:
             for span in spans:
                 span.record_exception(error)
-                span.set_status(trace.StatusCode.ERROR)
+                span.set_status(StatusCode.ERROR)
             raise
         finally:
             for span in spans:
                 span.end()
-        return _answer(submission, reply)
 
-    async def _call(self, submissions: Sequence[Submission], spans: Sequence[Sequence[Span]]) -> list[int | bytes]:
-        partition = submissions[0].partition
+    def _commit_of(self, partition: int) -> GroupCommit[_Traced, int | bytes]:
+        commit = self._commits.get(partition)
+        if commit is None:
+            commit = self._commits[partition] = GroupCommit(
+                self._commit, weight=lambda one: len(one[0].jobs), most=_MOST_TOGETHER
+            )
+        return commit
+
+    async def _commit(self, group: Sequence[_Traced]) -> Sequence[int | bytes | Exception]:
+        """The reply to each; what fails together is tried one by one, so that nobody fails for another's fault."""
+        try:
+            return await self._call(group)
+        except RedisError as error:
+            known = problems.from_redis(error)
+            if known is not None:
+                return [type(known)(known.message) for _ in group]
+            if len(group) == 1:
+                return [error]
+        return [(await self._commit([one]))[0] for one in group]
+
+    async def _call(self, group: Sequence[_Traced]) -> list[int | bytes]:
+        partition = group[0][0].partition
         names: list[str] = [
             keys.uploaded(partition),
             keys.uploaded(partition, bulk=True),
             keys.version(partition),
             keys.owners(partition),
         ]
-        arguments: list[str | bytes | int] = [
-            keys.changes(partition),
-            keys.LIVE_TTL,
-            keys.IDEMPOTENCY_TTL,
-            len(submissions),
-        ]
-        for submission, own in zip(submissions, spans, strict=True):
-            _add(submission, own, names, arguments)
-        try:
-            replies: list[int | bytes] = await self._script(keys=names, args=arguments)
-        except RedisError as error:
-            known = problems.from_redis(error)
-            if known is None:
-                raise
-            raise known from error
+        arguments: list[str | bytes | int] = [keys.changes(partition), keys.LIVE_TTL, keys.IDEMPOTENCY_TTL, len(group)]
+        for submission, spans in group:
+            _add(submission, spans, names, arguments)
+        replies: list[int | bytes] = await self._script(keys=names, args=arguments)
         return replies
 
 
@@ -165,26 +181,18 @@ def _remember(idempotency: Idempotency) -> bytes:
 
 
 def _span(submission: Submission, event: ImageUploaded) -> Span:
-    stream = "image.uploaded.bulk" if submission.bulk else "image.uploaded"
-    return telemetry.tracer.start_span(
-        f"{stream} publish",
-        context=submission.context,
-        kind=SpanKind.PRODUCER,
-        attributes={
-            "messaging.system": "redis",
-            "messaging.operation.type": "send",
-            "messaging.operation.name": "publish",
-            "messaging.destination.name": stream,
-            "messaging.destination.partition.id": str(submission.partition),
-            "darkroom.job.id": event.job_id or "",
-        },
+    parent = trace.get_current_span(submission.context)
+    if not telemetry.tracer.may_record(parent):
+        return telemetry.tracer.start("", parent=parent)
+    stream = semantics.uploaded(bulk=submission.bulk)
+    return telemetry.tracer.start(
+        semantics.publish_name(stream),
+        parent=parent,
+        kind=semantics.PRODUCER,
+        attributes=semantics.publishing(stream, submission.partition, event.job_id or ""),
     )
 
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:
     """`traceparent`, `tracestate` and trace id of a span, empty texts without a trace."""
-    context = span.get_span_context()
-    if not context.is_valid:
-        return "", "", ""
-    traceparent, tracestate = telemetry.fields_of(trace.set_span_in_context(span, Context()))
-    return traceparent, tracestate, f"{context.trace_id:032x}"
+    return *tracing.carrier(span), telemetry.trace_id(span)
