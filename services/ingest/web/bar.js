@@ -8,12 +8,12 @@ export class Bar {
   #said = 0;
   #wasBusy = false;
 
-  /** `actions` are `{develop(), cancel(), retry(), download(), clear()}`. */
+  /** `actions` are `{develop(), cancel(), retry(), download()}`. */
   constructor(root, photos, chain, actions) {
     Object.assign(this, { photos, chain });
     const part = (name) => root.querySelector(`[data-part=${name}]`);
-    this.parts = Object.fromEntries(["develop", "cancel", "retry", "download", "clear", "progress", "status", "hint"].map((name) => [name, part(name)]));
-    for (const name of ["develop", "cancel", "retry", "download", "clear"]) this.parts[name].addEventListener("click", () => actions[name]());
+    this.parts = Object.fromEntries(["develop", "cancel", "retry", "download", "progress", "status", "hint"].map((name) => [name, part(name)]));
+    for (const name of ["develop", "cancel", "retry", "download"]) this.parts[name].addEventListener("click", () => actions[name]());
     this.draw = framed(() => this.#draw());
     for (const type of ["list", "photo"]) photos.addEventListener(type, this.draw);
     chain.addEventListener("change", this.draw);
@@ -39,7 +39,6 @@ export class Bar {
     parts.retry.textContent = count.failed > 1 ? `Retry ${count.failed} failed` : "Retry failed";
     parts.download.hidden = count.done === 0 || count.busy > 0;
     parts.download.textContent = count.done > 1 ? `Download ${count.done} as zip` : "Download";
-    parts.clear.hidden = count.all === 0;
     parts.progress.hidden = count.busy === 0;
     parts.progress.max = Math.max(1, count.all);
     parts.progress.value = count.current + count.failed + all.reduce((sum, photo) => sum + partOf(photo), 0);

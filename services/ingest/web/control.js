@@ -32,7 +32,7 @@ function numberFields({ id, parameter, describedBy, tell }) {
   const limits = { min: minimum ?? "", max: maximum ?? "", step };
   const number = h("input", { type: "number", id, inputMode: whole ? "numeric" : "decimal", placeholder: parameter.optional ? "auto" : "", "aria-describedby": describedBy, ...limits });
   // The number field is the one that is read out; the slider is the same value for the pointer.
-  const slider = parameter.slides && h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits, max: parameter.reach });
+  const slider = parameter.slides ? h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits, max: parameter.reach }) : null;
   const slide = (next) => {
     if (!slider) return;
     slider.max = Math.max(parameter.reach, next);

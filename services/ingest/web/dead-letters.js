@@ -12,6 +12,7 @@ const PAGE = 20;
 export class DeadLetters {
   #shown = "";
   #wanted = PAGE;
+  #isOffered = true;
 
   constructor(body, more) {
     this.body = body;
@@ -23,11 +24,13 @@ export class DeadLetters {
   }
 
   async refresh() {
+    if (!this.#isOffered) return;
     let answer;
     try {
       answer = await get(`/v1/dead-letters?limit=${this.#wanted}`);
     } catch (error) {
-      this.body.replaceChildren(row(inWords(error)));
+      this.#isOffered = error.status !== 404;
+      this.body.replaceChildren(row(this.#isOffered ? inWords(error) : "This server does not list them."));
       this.#shown = "";
       return;
     }

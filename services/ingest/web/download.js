@@ -7,13 +7,10 @@ const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "web
 
 /** Saves the results of photos that are done; raises ApiError when one is gone. */
 export async function downloadAll(photos) {
-  if (photos.length === 1) return save(photos[0].job.links.result, fileName(photos[0]));
+  if (photos.length === 1) return saveBlob(await resultOf(photos[0]), fileName(photos[0]));
   const archive = await archiveOf(photos);
-  if (archive) return save(archive, "darkroom.zip");
-  const address = URL.createObjectURL(await zip(entries(photos)));
-  save(address, "darkroom.zip");
-  // The browser reads the address after this turn; a minute is more than it needs.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  if (archive) save(archive, "darkroom.zip");
+  else saveBlob(await zip(entries(photos)), "darkroom.zip");
 }
 
 export function fileName(photo) {
@@ -36,10 +33,14 @@ async function archiveOf(photos) {
 async function* entries(photos) {
   const taken = new Set();
   for (const photo of photos) {
-    const response = await fetch(photo.job.links.result);
-    if (!response.ok) throw new ApiError("expired", photo.name, { status: response.status });
-    yield { name: unique(fileName(photo), taken), blob: await response.blob(), time: new Date(photo.job.finished) };
+    yield { name: unique(fileName(photo), taken), blob: await resultOf(photo), time: new Date(photo.job.finished) };
   }
+}
+
+async function resultOf(photo) {
+  const response = await fetch(photo.job.links.result);
+  if (!response.ok) throw new ApiError("expired", photo.name, { status: response.status });
+  return response.blob();
 }
 
 function unique(name, taken) {
@@ -47,6 +48,13 @@ function unique(name, taken) {
   for (let count = 2; taken.has(candidate); count += 1) candidate = name.replace(/(\.[^.]*)$/, `-${count}$1`);
   taken.add(candidate);
   return candidate;
+}
+
+function saveBlob(blob, name) {
+  const address = URL.createObjectURL(blob);
+  save(address, name);
+  // The browser reads the address after this turn; a minute is more than it needs.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 function save(address, name) {

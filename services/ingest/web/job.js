@@ -30,11 +30,16 @@ function show(job) {
   byId("state").replaceChildren(stateMark(job.state));
   byId("facts").replaceChildren(...factsOf(job).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
   byId("actions").replaceChildren(...actionsOf(job));
-  byId("steps").replaceChildren(Object.keys(job.timings ?? {}).length || job.started ? waterfall(job) : h("p", { class: "note" }, "Nothing has been done yet."));
+  byId("steps").replaceChildren(stepsShown(job));
   byId("history").replaceChildren(...history.map(([time, text]) => h("li", {}, h("time", {}, clock(time)), h("span", {}, text))));
   showError(job.error);
   compare.show({ before: job.links.original, after: job.state === "done" ? `${job.links.result}?run=${job.run}` : null, name: job.name ?? "the picture" });
   if (isNewState) announce(title(job.state));
+}
+
+function stepsShown(job) {
+  if (job.started || Object.keys(job.timings ?? {}).length) return waterfall(job);
+  return h("p", { class: "note" }, job.cached ? "This very result was stored already, so no pixel was touched." : "Nothing has been done yet.");
 }
 
 function factsOf(job) {
@@ -137,3 +142,4 @@ for (const [name, act] of [["in", () => compare.zoom.by(1.5)], ["out", () => com
 
 await load();
 document.body.dataset.ready = "yes";
+performance.mark("ready");

@@ -12,7 +12,10 @@ const numbers = new Numbers(byId("numbers"));
 const letters = new DeadLetters(byId("letters"), byId("letters-more"));
 const jobs = new RecentJobs(byId("jobs"), byId("jobs-more"), byId("jobs-state"));
 
+let isOffered = true;
+
 async function look() {
+  if (!isOffered) return;
   try {
     const queue = await get("/v1/queue");
     byId("overview").hidden = false;
@@ -24,9 +27,9 @@ async function look() {
     showStreams(byId("streams"), queue.streams);
     showErrors(byId("errors"), queue.errors);
   } catch (error) {
-    byId("overview").hidden = error.status === 404 || byId("overview").hidden;
-    byId("headline").textContent = error.status === 404 ? "This server tells no numbers about its queue" : error.message;
-    byId("headline").dataset.level = error.status === 404 ? "calm" : "bad";
+    isOffered = error.status !== 404;
+    byId("headline").textContent = isOffered ? error.message : "This server tells no numbers about its queue.";
+    byId("headline").dataset.level = isOffered ? "bad" : "calm";
   }
 }
 
@@ -38,3 +41,4 @@ async function turn() {
 
 await turn();
 document.body.dataset.ready = "yes";
+performance.mark("ready");

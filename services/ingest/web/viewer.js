@@ -94,7 +94,7 @@ export class Viewer {
     if (photo.state === "failed") {
       const { title, detail, advice } = explain(photo.error);
       const retry = h("button", { type: "button", class: "button", on: { click: () => this.actions.retry(photo) } }, "Try again");
-      message.replaceChildren(h("h3", {}, title), h("p", {}, detail), h("p", {}, advice), retry);
+      message.replaceChildren(h("p", { class: "message-title" }, title), h("p", {}, detail), h("p", {}, advice), retry);
       message.hidden = false;
     } else if (!this.#drawable && !(photo.state === "done")) {
       message.replaceChildren(h("p", {}, "This browser cannot show this file, but Darkroom may well read it. Develop it to see it."));

@@ -1,0 +1,120 @@
+"""The main job on the page: pictures go in, developed ones come out."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+from playwright.sync_api import expect
+
+from tests.web.studio import Studio
+
+
+def test_dropped_photos_come_back_developed(studio: Studio, photos: list[Path]) -> None:
+    studio.drop(*photos[:4])
+    studio.add("Negative")
+    studio.page.get_by_label("Format").select_option("PNG")
+    studio.develop()
+    studio.wait_developed(4)
+    expect(studio.compares).to_be_visible()
+    result = cv2.imdecode(np.frombuffer(httpx.get(studio.result_url).content, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(result, 255 - cv2.imread(str(photos[0]), cv2.IMREAD_COLOR))
+
+
+def test_the_selected_photo_is_developed_while_its_chain_is_edited(studio: Studio, small_photos: list[Path]) -> None:
+    studio.choose(*small_photos[:2])
+    studio.add("Sepia")
+    expect(studio.compares).to_be_visible()
+    first = studio.result_url
+    studio.add("Negative")
+    expect(studio.page.locator(".layer.after img")).not_to_have_attribute("src", first.removeprefix(studio.url))
+    expect(studio.status).to_contain_text("1 of 2 developed")
+    expect(studio.button("Develop 1 photo")).to_be_enabled()
+
+
+def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: list[Path]) -> None:
+    studio.stop_preview()
+    sent: list[str] = []
+    studio.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    studio.choose(small_photos[0])
+    studio.add("Sepia")
+    studio.add("Blur")
+    assert sent == []
+    studio.develop()
+    studio.wait_developed(1)
+    assert sent == [f"{studio.url}/v1/images"]
+
+
+def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos: list[Path]) -> None:
+    studio.stop_preview()
+    studio.open("?chain=sepia")
+    studio.stop_preview()
+    studio.choose(*small_photos)
+    # Only what can be seen exists.
+    assert studio.tiles.count() < 40
+    expect(studio.tiles.first).to_have_attribute("aria-setsize", "200")
+    studio.develop()
+    studio.wait_developed(200)
+    jobs = studio.jobs()
+    assert len(jobs) == 200
+    assert len({job["batch"] for job in jobs}) == 1
+    sheet = studio.page.get_by_role("listbox", name="Photos")
+    sheet.press("End")
+    last = studio.page.get_by_role("option", name=re.compile("photo-199"))
+    expect(last).to_have_attribute("aria-selected", "true")
+    expect(last).to_be_in_viewport()
+    studio.button("Contact sheet").click()
+    assert studio.tiles.count() < 80
+
+
+def test_all_developed_pictures_come_in_one_zip(studio: Studio, small_photos: list[Path]) -> None:
+    studio.open("?chain=grayscale")
+    studio.stop_preview()
+    studio.choose(*small_photos[:3], small_photos[0])
+    studio.develop()
+    studio.wait_developed(4)
+    with studio.page.expect_download() as download:
+        studio.button("Download 4 as zip").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert archive.testzip() is None
+        assert len(set(archive.namelist())) == 4
+        picture = cv2.imdecode(np.frombuffer(archive.read(archive.namelist()[0]), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (240, 320, 3)
+
+
+def test_pictures_of_several_batches_are_zipped_by_the_page(studio: Studio, small_photos: list[Path]) -> None:
+    studio.open("?chain=grayscale")
+    studio.choose(*small_photos[:3])
+    expect(studio.compares).to_be_visible()
+    studio.develop()
+    studio.wait_developed(3)
+    assert len({job["batch"] for job in studio.jobs()}) == 2
+    with studio.page.expect_download() as download:
+        studio.button("Download 3 as zip").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"photo-00{number}-grayscale.jpg" for number in range(3)]
+
+
+def test_one_picture_is_downloaded_under_a_telling_name(studio: Studio, small_photos: list[Path]) -> None:
+    studio.open("?chain=sepia,blur&format=webp")
+    studio.choose(small_photos[5])
+    studio.wait_developed(1)
+    with studio.page.expect_download() as download:
+        studio.button("Download this photo").click()
+    assert download.value.suggested_filename == "photo-005-sepia-blur.webp"
+    assert Path(download.value.path()).read_bytes()[8:12] == b"WEBP"
+
+
+def test_a_roll_can_be_cancelled(studio: Studio, photos: list[Path]) -> None:
+    studio.open("?chain=blur:size=99,blur:size=99,blur:size=99&format=avif")
+    studio.stop_preview()
+    studio.choose(*photos)
+    studio.develop()
+    studio.button("Cancel").click()
+    expect(studio.button("Cancel")).to_be_hidden()
+    expect(studio.button(re.compile("^Develop [0-9]+ photos?$"))).to_be_enabled()
+    assert studio.page.locator(".tile[data-state=cancelled]").count() > 0

@@ -1,0 +1,133 @@
+"""What holds for every page: accessible, small, quick, on its own, at every width."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+
+from tests.support.stack import Stack
+from tests.web.studio import Studio
+
+#: Bytes over the wire that the first visit may cost.
+BUDGET = 60_000
+#: Milliseconds from the start of the navigation until the page takes input.
+INTERACTIVE = 300
+
+Scheme = Literal["dark", "light"]
+
+
+def _accessible(page: Page) -> None:
+    results = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.fixture(params=["dark", "light"])
+def coloured(request: pytest.FixtureRequest, page: Page) -> Page:
+    scheme: Scheme = request.param
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    return page
+
+
+def test_the_studio_has_no_accessibility_violations(
+    coloured: Page, stack: Stack, small_photos: list[Path], damaged: Path
+) -> None:
+    studio = Studio(coloured, stack.url).open()
+    _accessible(coloured)
+    studio.choose(*small_photos[:4], damaged)
+    studio.button("Vintage").click()
+    studio.develop()
+    expect(studio.status).to_contain_text("4 of 5 developed")
+    expect(studio.compares).to_be_visible()
+    _accessible(coloured)
+    coloured.get_by_role("listbox", name="Photos").press("End")
+    expect(coloured.locator(".message")).to_be_visible()
+    _accessible(coloured)
+    studio.button("Add a filter").click()
+    _accessible(coloured)
+    coloured.keyboard.press("Escape")
+    studio.button("Contact sheet").click()
+    _accessible(coloured)
+
+
+def test_the_queue_has_no_accessibility_violations(coloured: Page, stack: Stack) -> None:
+    coloured.goto(f"{stack.url}/queue")
+    coloured.wait_for_selector("body[data-ready]")
+    _accessible(coloured)
+
+
+def test_the_job_page_has_no_accessibility_violations(coloured: Page, stack: Stack, small_photos: list[Path]) -> None:
+    studio = Studio(coloured, stack.url).open("?chain=sepia")
+    studio.choose(small_photos[7])
+    studio.wait_developed(1)
+    coloured.get_by_role("link", name="Details of this job").click()
+    coloured.wait_for_selector("body[data-ready]")
+    expect(coloured.locator(".stage[data-compares]")).to_be_visible()
+    _accessible(coloured)
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 2560])
+def test_no_page_scrolls_sideways(studio: Studio, small_photos: list[Path], width: int) -> None:
+    page = studio.page
+    page.set_viewport_size({"width": width, "height": 800})
+    studio.choose(*small_photos[:12])
+    studio.button("Vintage").click()
+    studio.develop()
+    studio.wait_developed(12)
+    _fits(page)
+    studio.button("Contact sheet").click()
+    _fits(page)
+    page.goto(f"{studio.url}/queue")
+    page.wait_for_selector("body[data-ready]")
+    _fits(page)
+    page.get_by_role("link", name="photo-000.jpg").first.click()
+    page.wait_for_selector("body[data-ready]")
+    _fits(page)
+
+
+def _fits(page: Page) -> None:
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert over <= 0, f"{over} px too wide"
+
+
+@pytest.mark.parametrize("path", ["/", "/queue"])
+def test_the_first_visit_is_small_and_from_one_origin(context: BrowserContext, stack: Stack, path: str) -> None:
+    page = context.new_page()
+    responses: list[Response] = []
+    page.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - Playwright marks what it is given
+    page.goto(stack.url + path)
+    page.wait_for_selector("body[data-ready]")
+    assert {response.url.removeprefix(stack.url)[0] for response in responses} == {"/"}
+    sizes = [response.request.sizes() for response in responses]
+    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) <= BUDGET
+
+
+@pytest.fixture
+def fresh_pages(chromium: Browser) -> Iterator[list[Page]]:
+    """Pages that each have an empty cache."""
+    contexts = [chromium.new_context() for _ in range(5)]
+    yield [context.new_page() for context in contexts]
+    for context in contexts:
+        context.close()
+
+
+def test_the_studio_takes_input_soon_after_it_was_asked_for(fresh_pages: list[Page], stack: Stack) -> None:
+    times = [_time_to_ready(page, stack.url) for page in fresh_pages]
+    assert min(times) <= INTERACTIVE, times
+
+
+def _time_to_ready(page: Page, url: str) -> float:
+    page.goto(url)
+    page.wait_for_selector("body[data-ready]")
+    return float(page.evaluate("performance.getEntriesByName('ready')[0].startTime"))
+
+
+def test_the_theme_can_be_chosen_and_is_kept(studio: Studio) -> None:
+    button = studio.button("Dark colours")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    expect(studio.page.locator("html")).to_have_attribute("data-theme", "light")
+    studio.page.goto(f"{studio.url}/queue")
+    expect(studio.page.locator("html")).to_have_attribute("data-theme", "light")
