@@ -85,7 +85,7 @@ class AsyncClient(ClientBase):
         Broken connections are resumed; nothing is told twice. Raises WaitTimedOut after `within` seconds.
         """
         request = events_request(job=job, batch=batch)
-        following = Following(self.url, within=within, retry_for=self._retry_for)
+        following = Following(self.url, within=within, retry_for=self.retry_for)
         while not following.finished:
             broken: httpx.TransportError | None = None
             try:

@@ -29,19 +29,22 @@ class ClientBase:
         `timeout` is in seconds and bounds each wait for the network, `retry_for` all tries of one call.
         """
         self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
-        self._retry_for = retry_for
+        #: Seconds that all tries of one call may take; can be changed at any time.
+        self.retry_for = retry_for
         self._options: dict[str, Any] = {
             "base_url": self.url,
             "timeout": httpx.Timeout(timeout, connect=10.0, pool=None),
             "limits": httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             "headers": {"User-Agent": "darkroom-client"},
+            # Certificates take longer to load than most calls take; without https there is nothing to verify.
+            "verify": self.url.startswith("https:"),
         }
 
     def _answered(self, request: Send) -> Call[httpx.Response]:
-        return answered(request, url=self.url, retry_for=self._retry_for)
+        return answered(request, url=self.url, retry_for=self.retry_for)
 
     def _document(self, request: Send, kind: type[_T]) -> Call[_T]:
-        return document(request, kind, url=self.url, retry_for=self._retry_for)
+        return document(request, kind, url=self.url, retry_for=self.retry_for)
 
     def _submit(self, images: Sequence[Source], options: UploadOptions) -> Call[Submitted]:
         return self._document(upload([Image.of(image) for image in images], options), Submitted)

@@ -1,13 +1,16 @@
 """The chain that a command line asks for, from presets and filters."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from shared.chain import parse_chain, short_form
-from shared.errors import InvalidParameter
+from clients.models import FilterDocument
+from clients.outputs import chain_in_name
+from shared.chain import parse_chain
+from shared.errors import InvalidParameter, UnknownFilter
 from shared.events import FilterSpec
 
 #: The same file that the page reads.
@@ -28,16 +31,31 @@ def presets() -> list[Preset]:
     return msgspec.json.decode(_PRESETS.read_bytes(), type=list[Preset])
 
 
-def chain_from(preset: str | None, filters: Sequence[str]) -> list[FilterSpec]:
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The filters to run, and how a file name tells them."""
+
+    filters: list[FilterSpec]
+    label: str
+
+
+def chain_from(preset: str | None, filters: Sequence[str]) -> Chain:
     """The preset's filters, then each of `filters` (in either written form) in order.
 
     Raises InvalidParameter or UnknownFilter.
     """
-    chain = parse_chain(_preset(preset).chain) if preset else []
-    for text in filters:
-        chain += parse_chain(text)
-    parse_chain(short_form(chain))  # The limits of a chain hold for the whole.
-    return chain
+    named = parse_chain(_preset(preset).chain) if preset else []
+    given = [spec for text in filters for spec in parse_chain(text)]
+    parse_chain(msgspec.json.encode(named + given).decode())  # The limits of a chain hold for the whole.
+    return Chain(named + given, chain_in_name(preset, given))
+
+
+def check_names(chain: Sequence[FilterSpec], offered: Sequence[FilterDocument]) -> None:
+    """Raise UnknownFilter for a filter that is not offered; parameters are the service's to check."""
+    known = [document.name for document in offered]
+    for spec in chain:
+        if spec["name"] not in known:
+            raise UnknownFilter(f"There is no filter {spec['name']!r}; there are {', '.join(known)}.", allowed=known)
 
 
 def _preset(name: str) -> Preset:

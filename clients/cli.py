@@ -3,17 +3,11 @@
 Commands read their options here and import what they do when they do it, so that `--help` answers at once.
 """
 
-import signal
 import sys
 
 import typer
 
-from clients.commands import bench, dead, filters, publish, status, submit, test, up
-
-#: Exit codes.
-FAILED = 1
-USAGE = 2
-INTERRUPTED = 128 + signal.SIGINT
+from clients.commands import bench, dead, develop, filters, publish, status, submit, test, up
 
 app = typer.Typer(
     name="darkroom",
@@ -29,6 +23,7 @@ app.command()(submit.submit)
 app.command()(publish.publish)
 app.command()(status.status)
 app.command()(status.watch)
+app.command()(develop.develop)
 app.command()(filters.filters)
 app.add_typer(dead.app, name="dead")
 app.command(context_settings=bench.CONTEXT)(bench.bench)
@@ -36,16 +31,12 @@ app.command("test", context_settings=test.CONTEXT)(test.check)
 
 
 def main() -> None:
-    """Run a command and exit with its code; what went wrong is said in words on standard error."""
+    """Run a command and exit with its code; what went wrong is said in words on standard error.
+
+    Codes: 0 all is done, 1 something failed, 2 wrong usage, 130 interrupted by Ctrl-C.
+    """
     try:
         app()
-    except KeyboardInterrupt:
-        _say("Interrupted. Give the same command again to go on.")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing is left to tell.
-        sys.stderr.close()
-        sys.exit(FAILED)
     except Exception as error:
         from clients.words import explain  # noqa: PLC0415 - only needed when something went wrong
 
@@ -53,12 +44,8 @@ def main() -> None:
         if explained is None:
             raise
         message, code = explained
-        _say(message)
+        print(message, file=sys.stderr)  # noqa: T201 - said to the person at the terminal
         sys.exit(code)
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201 - this is the command's output
 
 
 if __name__ == "__main__":

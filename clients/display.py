@@ -33,7 +33,8 @@ class Display:
         self._json = as_json
         self._lines: TextIO = sys.stderr if to_stderr else sys.stdout
         self._under_way: dict[int, tuple[Item, float]] = {}
-        self._failed = 0
+        self._failed = self._ended = 0
+        self._started = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -56,6 +57,9 @@ class Display:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
+            if error is None and self._ended > 1:
+                took = time.monotonic() - self._started
+                self._console.print(f"{self._ended} pictures in {took:.1f} s, {self._failed} failed", highlight=False)
 
     def changed(self, item: Item) -> None:
         """Show an item's new state."""
@@ -64,6 +68,7 @@ class Display:
             self._under_way[item.index] = (item, since)
             return
         self._under_way.pop(item.index, None)
+        self._ended += 1
         self._failed += item.state not in ("done", "queued")
         self._bar.update(
             self._task, advance=1, description=f"[red]{self._failed} failed" if self._failed else "developing"

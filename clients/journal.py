@@ -47,6 +47,7 @@ class Journal:
 
         Where the state folder cannot be written, nothing is remembered.
         """
+        _sweep(_folder())
         path = _folder() / f"{_digest(command, inputs)}.jsonl"
         known = _read(path)
         if known is not None:
@@ -109,6 +110,16 @@ def _read(path: Path) -> tuple[_Head, dict[str, list[str]]] | None:
         return None
     entries = [entry for line in lines if (entry := _entry(line)) is not None]
     return head, {entry.request: entry.jobs for entry in entries}
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the journals that are too old to resume."""
+    for path in folder.glob("*.jsonl"):
+        try:
+            if time.time() - path.stat().st_mtime > IDEMPOTENCY_TTL:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # Another command swept it.
 
 
 def _entry(line: bytes) -> _Line | None:

@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from shared.catalogue import FilterDocument
 from shared.events import Failure, FilterSpec, Output
 
 __all__ = [
@@ -125,6 +124,14 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
 
     dead_letters: list[DeadLetter]
     next: str | None = None
+
+
+class FilterDocument(msgspec.Struct, frozen=True):
+    """One filter. `parameters` is a JSON Schema of its parameters (draft 2020-12)."""
+
+    name: str
+    summary: str
+    parameters: dict[str, Any]
 
 
 class Catalogue(msgspec.Struct, frozen=True):

@@ -44,11 +44,22 @@ class Plan:
     format: str | None = None
 
 
-def plan(inputs: Sequence[Input], output: str, chain: Sequence[FilterSpec], wanted: str | None) -> Plan:
+def check_output(output: str | None, wanted: str | None, *, as_json: bool) -> None:
+    """Raise BadOutput for what cannot be meant, before anything is read."""
+    if wanted not in (None, *FORMATS):
+        raise BadOutput(f"--format is one of {', '.join(FORMATS)}.")
+    if output == STANDARD and as_json:
+        raise BadOutput("--json and a picture cannot both go to standard output.")
+    if output == STANDARD and sys.stdout.isatty():
+        raise BadOutput("A picture would go to the terminal; use --output FILE or '> FILE'.")
+
+
+def plan(inputs: Sequence[Input], output: str, chain: str, wanted: str | None) -> Plan:
     """The output path of each input. Raises BadOutput, also when two inputs would meet in one file.
 
-    `output` is '-', a folder, a template with {stem}, {chain}, {ext}, {dir} or {index}, or, for one input, a file,
-    whose suffix then chooses the format unless one is `wanted`.
+    `chain` is how names tell the chain (see `chain_in_name`). `output` is '-', a folder, a template with {stem},
+    {chain}, {ext}, {dir} or {index}, or, for one input, a file, whose suffix then chooses the format unless one is
+    `wanted`.
     """
     if output == STANDARD:
         if len(inputs) > 1:
@@ -61,15 +72,18 @@ def plan(inputs: Sequence[Input], output: str, chain: Sequence[FilterSpec], want
         _check_suffix(suffix, wanted)
         return Plan([Path(output)] * len(inputs), wanted or _FORMAT_OF_SUFFIX[suffix])
     template = output if "{" in output else f"{output.rstrip('/') or '/'}/{_IN_FOLDER}"
-    slug = chain_in_name(chain)
-    paths = [_filled(template, one, index, slug, wanted) for index, one in enumerate(inputs, 1)]
+    paths = [_filled(template, one, index, chain, wanted) for index, one in enumerate(inputs, 1)]
     _check_distinct(paths, inputs)
     return Plan(paths)
 
 
-def chain_in_name(chain: Sequence[FilterSpec]) -> str:
-    """A chain as a part of a file name: `sepia+blur_size=9`; `plain` for no filters."""
-    slug = re.sub(r"[^A-Za-z0-9+_=.-]", "", short_form(list(chain)).replace(",", "+").replace(":", "_")) or "plain"
+def chain_in_name(preset: str | None, chain: Sequence[FilterSpec]) -> str:
+    """A chain as a part of a file name: `sepia+blur_size=9`, `noir` for a preset; `plain` for no filters.
+
+    `chain` is what comes after the preset.
+    """
+    short = "+".join(filter(None, [preset, short_form(list(chain)).replace(",", "+").replace(":", "_")]))
+    slug = re.sub(r"[^A-Za-z0-9+_=.-]", "", short) or "plain"
     return slug if len(slug) <= _LONGEST else f"{slug[: _LONGEST - 9]}-{sha256(slug.encode()).hexdigest()[:8]}"
 
 
@@ -108,11 +122,11 @@ def _check_suffix(suffix: str, wanted: str | None) -> None:
         raise BadOutput(f"--format {wanted} does not go with a file that ends in .{suffix}.")
 
 
-def _filled(template: str, one: Input, index: int, slug: str, wanted: str | None) -> Path:
+def _filled(template: str, one: Input, index: int, chain: str, wanted: str | None) -> Path:
     kept = SUFFIXES[one.media_type] if one.media_type in _WRITTEN else "png"
     values = {
         "stem": one.stem,
-        "chain": slug,
+        "chain": chain,
         "ext": FORMATS[wanted] if wanted else kept,
         "dir": str(one.folder),
         "index": index,

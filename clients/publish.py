@@ -12,7 +12,7 @@ from clients.display import Display
 from clients.errors import WrongUsage
 from clients.inputs import find
 from clients.items import Item
-from clients.outputs import FORMATS
+from clients.outputs import check_output
 from clients.publisher import Publisher
 from infra import addresses
 from shared.events import Output
@@ -41,8 +41,7 @@ class PublishCommand:
 
 def publish(command: PublishCommand) -> int:
     """Run it; returns the exit code. Raises WrongUsage and DarkroomError."""
-    if command.format not in (None, *FORMATS):
-        raise WrongUsage(f"--format is one of {', '.join(FORMATS)}.")
+    check_output(None, command.format, as_json=command.as_json)
     if command.priority not in PRIORITIES:
         raise WrongUsage(f"--priority is one of {', '.join(PRIORITIES)}.")
     return asyncio.run(_publish(command))
@@ -62,7 +61,7 @@ async def _publish(command: PublishCommand) -> int:
                 chunk = items[start : start + _TOGETHER]
                 published = await publisher.publish(
                     [item.input.image for item in chunk if item.input is not None],
-                    filters=chain,
+                    filters=chain.filters,
                     output=Output(format=command.format, quality=command.quality),
                     bulk=command.priority == "bulk",
                     batch=batch,

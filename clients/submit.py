@@ -9,15 +9,15 @@ from typing import Final
 
 from clients.asynchronous import AsyncClient
 from clients.calls import UploadOptions
-from clients.chains import chain_from
+from clients.chains import chain_from, check_names
 from clients.display import Display
 from clients.errors import Unreachable, WrongUsage
 from clients.inputs import STANDARD, Input, find
 from clients.items import Item
 from clients.journal import Journal
-from clients.outputs import Plan, plan, save, scratch, to_standard_output
+from clients.outputs import Plan, check_output, plan, save, scratch, to_standard_output
 from clients.submitting import Submitting, Task
-from shared.catalogue import check_chain
+from shared.errors import DarkroomError
 from shared.events import FilterSpec
 
 #: Seconds that a service which went away meanwhile is waited for, and that its 'come back later' is honoured.
@@ -50,18 +50,19 @@ def submit(command: SubmitCommand) -> int:
         output = STANDARD
     if output is not None and not command.wait:
         raise WrongUsage("--output needs the results; leave out --no-wait.")
-    if output == STANDARD and command.as_json:
-        raise WrongUsage("--json and a picture cannot both go to standard output.")
-    if output == STANDARD and sys.stdout.isatty():
-        raise WrongUsage("A picture would go to the terminal; use --output FILE or '> FILE'.")
+    check_output(output, command.format, as_json=command.as_json)
     chain = chain_from(command.preset, command.filters)
     inputs, refused = find(command.names)
-    plans = Plan([]) if output is None else plan(inputs, output, chain, command.format)
+    plans = Plan([]) if output is None else plan(inputs, output, chain.label, command.format)
     items = [Item(index, one.shown, one) for index, one in enumerate(inputs)]
     for item, path in zip(items, plans.paths, strict=False):
         item.path = path
     bad = [Item.refused(len(items) + index, one) for index, one in enumerate(refused)]
-    return asyncio.run(_submit(command, chain, items, bad, output=output, wanted=plans.format))
+    try:
+        return asyncio.run(_submit(command, chain.filters, items, bad, output=output, wanted=plans.format))
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)  # noqa: T201 - a hint
+        raise
 
 
 async def _submit(
@@ -73,8 +74,6 @@ async def _submit(
     output: str | None,
     wanted: str | None,
 ) -> int:
-    async with AsyncClient(command.url, retry_for=0) as first:
-        check_chain(chain, await first.filters())
     options: UploadOptions = {
         "filters": list(chain),
         "format": command.format or wanted,
@@ -83,7 +82,9 @@ async def _submit(
         "webhook": command.webhook,
     }
     inputs: list[Input] = [item.input for item in items if item.input is not None]
-    async with AsyncClient(command.url, retry_for=_PATIENCE) as client:
+    async with AsyncClient(command.url, retry_for=0) as client:
+        check_names(chain, await client.filters())
+        client.retry_for = _PATIENCE
         journal = Journal.open([client.url, options], inputs)
         with (
             Display(
@@ -97,7 +98,7 @@ async def _submit(
             task = Task(options, wait=command.wait, parallel=command.parallel, save=saving)
             try:
                 await Submitting(client, journal, task, display.changed).run(items)
-            except* Unreachable as group:
+            except* (Unreachable, DarkroomError) as group:
                 raise _first(group) from None
     journal.close()
     return 0 if all(_well(item, wait=command.wait) for item in [*items, *bad]) else 1
@@ -126,7 +127,7 @@ def _well(item: Item, *, wait: bool) -> bool:
     return item.state == "done" if wait else item.job_id is not None
 
 
-def _first(group: BaseExceptionGroup[Unreachable]) -> BaseException:
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -22,7 +22,7 @@ MOST_IMAGES: Final = 64
 MOST_BYTES: Final = 16 * 1024 * 1024
 #: Errors that concern one image, not the request: its neighbours are sent again without it.
 _OF_ONE_IMAGE: Final = frozenset(
-    {"unsupported_media", "corrupt_image", "too_many_bytes", "too_many_pixels", "invalid_request"}
+    {"unsupported_media", "corrupt_image", "too_many_bytes", "too_many_pixels", "invalid_request", "unreadable"}
 )
 
 
@@ -54,7 +54,10 @@ class Submitting:
         self._saving = asyncio.Semaphore(task.parallel)
 
     async def run(self, items: Sequence[Item]) -> None:
-        """Upload, and when it is asked for wait until all have ended. Raises Unreachable."""
+        """Upload, and when it is asked for wait until all have ended.
+
+        Raises Unreachable, and the service's error when it refuses more than single images.
+        """
         self._left = len(items)
         await self._check_journal()
         requests = iter(list(_requests(items)))
@@ -116,7 +119,9 @@ class Submitting:
 
     async def _refused(self, items: list[Item], expected: int, error: DarkroomError | OSError) -> None:
         code = code_of(error) if isinstance(error, DarkroomError) else "unreadable"
-        if len(items) > 1 and (code in _OF_ONE_IMAGE or code == "unreadable"):
+        if code not in _OF_ONE_IMAGE:
+            raise error
+        if len(items) > 1:
             for item in items:
                 await self._upload(f"alone-{item.index}", [item], expected)
             return

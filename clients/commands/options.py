@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from clients.completion import complete_filter, complete_preset
+
 Url = Annotated[
     str | None,
     typer.Option("--url", help="Address of the service. [env: DARKROOM_URL; default: http://127.0.0.1:8080]"),
@@ -15,11 +17,19 @@ Filters = Annotated[
         "--filter",
         "-f",
         metavar="FILTER",
+        autocompletion=complete_filter,
         help="A filter with its parameters, as in blur:size=9; repeat for a chain. See 'darkroom filters'.",
     ),
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", "-p", metavar="NAME", help="A named chain, before the filters given.")
+    str | None,
+    typer.Option(
+        "--preset",
+        "-p",
+        metavar="NAME",
+        autocompletion=complete_preset,
+        help="A named chain, before the filters given. See 'darkroom filters --presets'.",
+    ),
 ]
 Format = Annotated[
     str | None,
@@ -28,3 +38,13 @@ Format = Annotated[
 Quality = Annotated[int | None, typer.Option("--quality", "-q", min=1, max=100, help="Quality of lossy formats.")]
 Priority = Annotated[str, typer.Option("--priority", metavar="PRIORITY", help="normal or bulk.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the pictures are developed.")]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="WHERE",
+        help="A folder, a file, '-', or a template with {stem} {chain} {ext} {dir} {index}.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist and differ.")]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.options import Filters, Format, Json, Preset, Priority, Quality, Url, Wait
+from clients.commands.options import Filters, Force, Format, Json, Output, Preset, Priority, Quality, Url, Wait
 
 
 def submit(
@@ -14,21 +14,13 @@ def submit(
     ],
     filters: Filters = None,
     preset: Preset = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="WHERE",
-            help="A folder, a file, '-', or a template with {stem} {chain} {ext} {dir} {index}.",
-        ),
-    ] = None,
+    output: Output = None,
     image_format: Format = None,
     quality: Quality = None,
     priority: Priority = "normal",
     webhook: Annotated[str | None, typer.Option(metavar="URL", help="Called when a picture is done or failed.")] = None,
     wait: Wait = True,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist and differ.")] = False,
+    force: Force = False,
     parallel: Annotated[int, typer.Option("--parallel", "-j", min=1, max=16, help="Uploads at a time.")] = 4,
     url: Url = None,
     as_json: Json = False,

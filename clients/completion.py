@@ -1,0 +1,53 @@
+"""What shells offer after a Tab: presets, and filters with their parameters as the service has them.
+
+Only the standard library is used, because a Tab must not wait.
+"""
+
+import json
+import os
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+_URL: Final = "http://127.0.0.1:8080"
+_PRESETS: Final = Path(__file__).parent.parent / "services" / "ingest" / "web" / "presets.json"
+#: Seconds that a Tab waits for the service.
+_PATIENCE: Final = 0.5
+
+
+def complete_preset(incomplete: str) -> list[tuple[str, str]]:
+    """Presets that begin so, each with its summary."""
+    known = json.loads(_PRESETS.read_text("utf-8"))
+    return [(preset["name"], preset["summary"]) for preset in known if preset["name"].startswith(incomplete)]
+
+
+def complete_filter(incomplete: str) -> list[tuple[str, str]]:
+    """Ways to go on with the last filter of a chain: its name, or its next parameter."""
+    chain, comma, last = incomplete.rpartition(",")
+    before = chain + comma
+    name, *assignments = last.split(":")
+    offered = _offered()
+    if not assignments:
+        return [(before + one["name"], one["summary"]) for one in offered if one["name"].startswith(name)]
+    *given, started = assignments
+    schema: dict[str, Any] = next((one["parameters"] for one in offered if one["name"] == name), {})
+    taken = {assignment.partition("=")[0] for assignment in given}
+    stem = before + ":".join([name, *given])
+    return [
+        (f"{stem}:{parameter}=", str(about.get("description", "")))
+        for parameter, about in schema.get("properties", {}).items()
+        if parameter.startswith(started) and parameter not in taken
+    ]
+
+
+def _offered() -> list[dict[str, Any]]:
+    """The service's filters; none when it does not answer at once, for a Tab is no place for messages."""
+    url = os.environ.get("DARKROOM_URL", _URL).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        return []
+    try:
+        with urllib.request.urlopen(f"{url}/v1/filters", timeout=_PATIENCE) as answer:  # noqa: S310 - http as checked
+            filters: list[dict[str, Any]] = json.load(answer)["filters"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return filters
