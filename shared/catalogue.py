@@ -15,7 +15,7 @@ import msgspec
 from shared import keys
 from shared.errors import InvalidParameter, NoCatalogue, UnknownFilter
 from shared.events import FilterSpec
-from shared.scripts import RedisClient
+from shared.scripts import RedisClient, load
 
 
 class FilterDocument(msgspec.Struct, frozen=True):
@@ -40,10 +40,9 @@ async def publish(redis: RedisClient, engine: str, filters: Sequence[FilterDocum
     """Offer the filters of one engine version and prove that it is alive; called well within HEARTBEAT_TTL."""
     seconds, _ = await redis.time()
     document = msgspec.json.encode(_Published(seen=float(seconds), filters=list(filters)))
-    pipeline = redis.pipeline(transaction=False)
-    pipeline.hset(keys.CATALOGUE_KEY, engine, document)
-    pipeline.set(keys.HEARTBEAT_PREFIX + engine, b"1", ex=keys.HEARTBEAT_TTL)
-    await pipeline.execute()
+    offer = load(redis, "offer")
+    await offer(keys=[keys.CATALOGUE_KEY], args=[engine, document])
+    await offer(keys=[keys.HEARTBEAT_PREFIX + engine], args=["", "1", keys.HEARTBEAT_TTL])
 
 
 async def offered(redis: RedisClient) -> list[FilterDocument]:

@@ -38,11 +38,7 @@ class Backlog:
 
 async def ensure(redis: RedisClient, source: Source) -> None:
     """Make the group at the beginning of its stream, and the stream if needed; nothing when both are there."""
-    try:
-        await redis.xgroup_create(source.stream, source.group, id="0", mkstream=True)
-    except ResponseError as error:
-        if "BUSYGROUP" not in str(error):
-            raise
+    await scripts.load(redis, "ensure")(keys=[source.stream], args=[source.group])
 
 
 async def backlog(redis: RedisClient, source: Source) -> Backlog:

@@ -8,21 +8,28 @@ missing and waits out an outage.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
+import structlog
 from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.redis import RedisBroker, StreamSub
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from shared import groups
+from shared.connections import connect, told_by
 from shared.entries import Entry, Source
-from shared.outage import Outage
+from shared.outage import Outage, passes
 from shared.scripts import RedisClient
+
+log = structlog.get_logger()
 
 Batch = Sequence[Entry]
 Handler = Callable[[Source, Batch], Awaitable[None]]
+#: Entries that were handed back and may be taken in place of a read, at most so many.
+Take = Callable[[Source, int], Awaitable[Batch]]
 
 #: Milliseconds one read waits for entries; also how long a drain waits for reads under way.
 BLOCK_MS: Final = 500
@@ -63,18 +70,19 @@ class SteadyDoor:
 
 
 class Lanes:
-    """All lanes of one stage, on one broker of their own."""
+    """All lanes of one stage, on one broker and with connections of their own."""
 
-    def __init__(
-        self, url: str, redis: RedisClient, *, consumer: str, handler: Handler, door: Door, outage: Outage
-    ) -> None:
+    def __init__(self, url: str, *, consumer: str, handler: Handler, take: Take, door: Door, outage: Outage) -> None:
         self._broker = RedisBroker(url, apply_types=False, logger=_SILENT, graceful_timeout=None)
-        self._redis = redis
+        self._redis = connect(url)
+        self._take = take
         self._consumer = consumer
         self._handler = handler
         self._door = door
         self._outage = outage
         self._closed = False
+        #: What went wrong with the last read, other than that the server is away.
+        self._fault: Exception | None = None
         self._reading = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -109,15 +117,18 @@ class Lanes:
 
     async def start(self) -> None:
         """Begin to read; Redis must be reachable and the groups must exist."""
-        self._connection: RedisClient = await self._broker.connect()
+        client: RedisClient = await self._broker.connect()
+        # FastStream would make the groups once more, which a server at its memory limit refuses.
+        client.xgroup_create = _made_already  # type: ignore[assignment, method-assign] # this one client
         await self._broker.start()
 
-    @property
-    def running(self) -> bool:
-        """Whether every lane reads; FastStream stops a subscriber for good on errors it holds to be final."""
-        return all(
-            subscriber.running and any(not task.done() for task in subscriber.tasks) for subscriber in self._subscribers
-        )
+    def check(self) -> None:
+        """Raise unless every lane reads; FastStream stops a subscriber for good on errors it holds to be final."""
+        if self._fault is not None:
+            raise self._fault
+        for subscriber in self._subscribers:
+            if not subscriber.running or all(task.done() for task in subscriber.tasks):
+                raise RuntimeError("A lane has stopped.")
 
     async def close(self) -> None:
         """Start no read any more; returns when those under way came back and were handed over."""
@@ -127,6 +138,7 @@ class Lanes:
     async def stop(self) -> None:
         """Stop the subscribers; what they still have in work is cancelled."""
         await self._broker.stop()
+        await self._redis.aclose()
 
     async def _read(self, source: Source) -> Any:  # noqa: ANN401
         admitted = await self._door.admit(source)
@@ -146,27 +158,38 @@ class Lanes:
         return reply
 
     async def _read_group(self, source: Source, count: int) -> Any:  # noqa: ANN401
+        began = time.monotonic()
         try:
-            reply = await self._connection.xreadgroup(
+            taken = await self._take(source, count)
+            if taken:
+                # In the form of a reply, so that it goes the same way.
+                return ((source.stream.encode(), [(entry.id.encode(), entry.fields) for entry in taken]),)
+            reply = await self._redis.xreadgroup(
                 source.group, self._consumer, {source.stream: ">"}, count=count, block=BLOCK_MS
             )
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                await self._outage.wait(error)
-                return ()
-            await self._recreate(source)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the lane must not stop
+            await self._failed(source, error, began)
             return ()
-        except (RedisError, OSError) as error:
-            await self._outage.wait(error)
-            return ()
+        self._fault = None
         self._outage.over()
         return reply
 
-    async def _recreate(self, source: Source) -> None:
-        try:
-            await groups.ensure(self._redis, source)
-        except (RedisError, OSError) as error:
-            await self._outage.wait(error)
+    async def _failed(self, source: Source, error: Exception, began: float) -> None:
+        """Recreate what is missing, wait for what is away; anything else is told once and tried again."""
+        if isinstance(error, ResponseError) and told_by(error) == "NOGROUP":
+            try:
+                await groups.ensure(self._redis, source)
+            except Exception as still:  # noqa: BLE001 - handled like the first
+                error = still
+            else:
+                return
+        if passes(error):
+            await self._outage.wait(error, began=began)
+            return
+        if self._fault is None:
+            log.error("a lane cannot read", stream=source.stream, exc_info=error)
+        self._fault = error
+        await asyncio.sleep(BLOCK_MS / 1000)
 
     def _enter(self) -> None:
         self._reading += 1
@@ -185,6 +208,10 @@ async def _raw_batch(message: Any) -> StreamMessage[Any]:  # noqa: ANN401 - Fast
         for entry_id, fields in zip(message["message_ids"], message["data"], strict=True)
     ]
     return StreamMessage(raw_message=message, body=entries)
+
+
+async def _made_already(*_: object, **__: object) -> None:
+    """Stands for XGROUP CREATE of a group that was made before."""
 
 
 async def _body(message: StreamMessage[Any]) -> Any:  # noqa: ANN401

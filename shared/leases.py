@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import structlog
-from redis.exceptions import RedisError
 
 from shared import scripts
 from shared.entries import Entry, Source
@@ -31,15 +30,16 @@ class Held:
     entry: Entry
     job_key: str | None = None
     on_end: Callable[[Reason], None] | None = None
+    #: Whether it still is ours; an entry that ended elsewhere is not renewed any more.
+    ours: bool = True
 
 
 class Leases:
     """The entries in work in this process. Their lease is renewed until they are dropped."""
 
-    def __init__(self, redis: RedisClient, *, consumer: str, lease: float, outage: Outage) -> None:
+    def __init__(self, redis: RedisClient, *, consumer: str, outage: Outage) -> None:
         self._renew = scripts.load(redis, "renew")
         self._consumer = consumer
-        self._lease = lease
         self._outage = outage
         self._held: dict[tuple[str, str], Held] = {}
         self._empty = asyncio.Event()
@@ -51,7 +51,7 @@ class Leases:
     def hold(self, source: Source, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self._held[source.stream, entry.id] = Held(source, entry)
-        self._empty.clear()
+            self._empty.clear()
 
     def drop(self, source: Source, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -64,27 +64,19 @@ class Leases:
         held = self._held[source.stream, entry.id]
         held.job_key = job_key
         held.on_end = on_end
+        if not held.ours:
+            on_end("lost")
 
     async def wait_empty(self) -> None:
         while self._held:
             await self._empty.wait()
 
-    async def run(self) -> None:
-        """Renew for ever; an outage of Redis is waited out (entries then lost are told as lost)."""
-        while True:
-            await asyncio.sleep(self._lease / RENEWALS)
-            try:
-                await self.renew()
-            except (RedisError, OSError) as error:
-                await self._outage.wait(error)
-            else:
-                self._outage.over()
-
     async def renew(self) -> None:
-        """Renew every lease once. Raises what Redis raises."""
+        """Renew every lease once. Raises what Redis raises; entries that were lost meanwhile are told as lost."""
         by_source: dict[Source, list[Held]] = {}
         for held in self._held.values():
-            by_source.setdefault(held.source, []).append(held)
+            if held.ours:
+                by_source.setdefault(held.source, []).append(held)
         for source, all_held in by_source.items():
             for start in range(0, len(all_held), CHUNK):
                 await self._renew_chunk(source, all_held[start : start + CHUNK])
@@ -94,12 +86,13 @@ class Leases:
             keys=[source.stream, *(held.job_key or source.stream for held in chunk)],
             args=[source.group, self._consumer, *(held.entry.id for held in chunk)],
         )
+        self._outage.over()
         for held, state in zip(chunk, states, strict=True):
             # An entry that was settled while the script ran is no longer held, and not lost.
             if state == 1 or self._held.get((source.stream, held.entry.id)) is not held:
                 continue
             reason: Reason = "lost" if state == 0 else "cancelled"
+            held.ours = False
             log.warning("entry ended elsewhere", stream=source.stream, entry=held.entry.id, reason=reason)
             if held.on_end is not None:
-                on_end, held.on_end = held.on_end, None
-                on_end(reason)
+                held.on_end(reason)

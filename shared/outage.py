@@ -3,9 +3,13 @@
 import asyncio
 import random
 import time
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import structlog
+from redis import exceptions as redis_errors
+
+from shared.connections import told_by
 
 log = structlog.get_logger()
 
@@ -13,34 +17,83 @@ log = structlog.get_logger()
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 
+#: What Redis answers while it starts, fails over, is full, cannot write its file, has too few replicas, or lost its
+#: groups or its login: the same call succeeds once somebody has mended that.
+_PASSING_ANSWERS: Final = frozenset(
+    {"LOADING", "READONLY", "MASTERDOWN", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPLICAS"}
+    | {"BUSY", "NOGROUP", "NOAUTH", "WRONGPASS", "NOPERM"}
+)
+_PASSING_KINDS: Final = (
+    OSError,
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ClusterError,
+    redis_errors.ReadOnlyError,
+    redis_errors.TryAgainError,
+    redis_errors.OutOfMemoryError,
+    redis_errors.NoPermissionError,
+)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether waiting helps. Other answers of the server mean that the call itself is wrong, now and always."""
+    if isinstance(error, _PASSING_KINDS):
+        return True
+    return isinstance(error, redis_errors.ResponseError) and told_by(error) in _PASSING_ANSWERS
+
 
 class Outage:
-    """What one component knows of the reachability of one server; shared by all its tasks."""
+    """What one component knows of the reachability of one server; shared by all its tasks.
 
-    def __init__(self, server: str) -> None:
+    A server counts as away from the first failure to the first success after it, the log says so once each.
+    """
+
+    def __init__(self, server: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
         self._server = server
         self._since: float | None = None
+        self._longest = max(longest_pause, FIRST_PAUSE)
         self._pause = FIRST_PAUSE
         self.error: Exception | None = None
+        #: When the last outage ended, in seconds of the event loop's clock.
+        self.ended = float("-inf")
 
     @property
     def ongoing(self) -> bool:
         return self._since is not None
 
-    async def wait(self, error: Exception) -> None:
-        """Note a failure and pause before the next try."""
-        if self._since is None:
-            self._since = time.monotonic()
-            log.warning("server away", server=self._server, error=f"{type(error).__name__}: {error}")
-        self.error = error
+    async def wait(self, error: Exception, *, began: float | None = None) -> None:
+        """Note the failure of a call that began at `began` (of `time.monotonic`) and pause before the next try.
+
+        A call from before the end of an outage which fails after it tells nothing new.
+        """
+        if began is None or began > self.ended:
+            if self._since is None:
+                self._since = time.monotonic()
+                log.warning("server away", server=self._server, error=f"{type(error).__name__}: {error}")
+            self.error = error
         pause = random.uniform(FIRST_PAUSE, self._pause)  # noqa: S311 - jitter, not a secret
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._pause = min(self._pause * 2, self._longest)
         await asyncio.sleep(pause)
 
     def over(self) -> None:
-        """Note a success."""
+        """Note a success: the server answered."""
+        self._pause = FIRST_PAUSE
         if self._since is not None:
-            log.info("server back", server=self._server, seconds=round(time.monotonic() - self._since, 1))
+            self.ended = time.monotonic()
+            log.info("server back", server=self._server, seconds=round(self.ended - self._since, 1))
             self._since = None
-            self._pause = FIRST_PAUSE
             self.error = None
+
+    async def persist(self, call: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Repeat a call that is safe to repeat until the server answers it. Raises what waiting does not mend."""
+        while True:
+            began = time.monotonic()
+            try:
+                answer = await call(*args, **kwargs)
+            except (redis_errors.RedisError, OSError) as error:
+                if not passes(error):
+                    raise
+                await self.wait(error, began=began)
+            else:
+                self.over()
+                return answer

@@ -3,9 +3,10 @@
 --
 -- KEYS  1 stream, then the job hash of each entry (the stream itself where an entry has no job)
 -- ARGV  1 group   2 consumer, then the entry ids
--- Returns one number per entry: 1 renewed; 0 lost (taken over or acknowledged); -1 its job was cancelled or deleted.
+-- Returns one number per entry: 1 renewed; 0 lost (taken over or acknowledged); -1 its job was cancelled or deleted, and
+--         the entry is acknowledged: nobody needs to look at it again.
 --
--- Safe to repeat: it only moves the lease on.
+-- Safe to repeat: it only moves the lease on; the repeat of a cancelled entry says that it is lost.
 local group, consumer = ARGV[1], ARGV[2]
 local states = {}
 for i = 3, #ARGV do
@@ -13,9 +14,14 @@ for i = 3, #ARGV do
   if #redis.call('XPENDING', KEYS[1], group, id, id, 1, consumer) == 0 then
     states[#states + 1] = 0
   else
-    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
     local state = key ~= KEYS[1] and redis.call('HGET', key, 'state')
-    states[#states + 1] = (state == 'cancelled' or state == 'deleted') and -1 or 1
+    if state == 'cancelled' or state == 'deleted' then
+      redis.call('XACK', KEYS[1], group, id)
+      states[#states + 1] = -1
+    else
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
+      states[#states + 1] = 1
+    end
   end
 end
 return states

@@ -2,9 +2,10 @@
 
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
-from shared import keys, scripts
+from shared import keys, schema, scripts
 from shared.groups import Housekeeper
 from tests.stage.conftest import UPLOADS, WaitUntil, publish, read_as, starts
 
@@ -81,31 +82,122 @@ async def test_renew_tells_what_was_lost_and_whose_job_was_cancelled(redis: Redi
         args=[UPLOADS.group, "a", kept, taken, acknowledged, cancelled],
     )
     assert states == [1, 0, 0, -1]
+    assert set(await starts(redis)) == {kept, taken}, "a cancelled entry is acknowledged"
 
 
-async def test_claim_takes_over_without_counting_a_start(redis: Redis) -> None:
+async def claim(
+    redis: Redis, consumer: str, what: str, *, room: int = 10, spent: int = 3, turn: int = 0
+) -> tuple[list[tuple[str, int]], int, int]:
+    """What was claimed as (id, starts before), how many suspects there are, how many fresh entries are left."""
+    names = [UPLOADS.stream, f"turn:{UPLOADS.stream}", f"seeker:{UPLOADS.stream}"]
+    args = [UPLOADS.group, consumer, 10_000, "-", room, spent, turn, what]
+    _, entries, suspects, fresh = await scripts.load(redis, "claim")(keys=names, args=args)
+    return [(entry_id.decode(), starts) for entry_id, starts, _ in entries], suspects, fresh
+
+
+async def age(redis: Redis, *entry_ids: str, count: int) -> None:
+    """Make entries look as if their lease had run out after so many starts."""
+    for entry_id in entry_ids:
+        await redis.xclaim(
+            UPLOADS.stream, UPLOADS.group, "dead", 0, [entry_id], idle=60_000, retrycount=count, justid=True
+        )
+
+
+async def test_a_look_takes_fresh_and_spent_entries_and_leaves_suspects_where_they_are(redis: Redis) -> None:
+    fresh, suspect, spent, alive = await publish(redis, 4)
+    await read_as(redis, "dead", 4)
+    await age(redis, fresh, count=0)
+    await age(redis, suspect, count=1)
+    await age(redis, spent, count=3)
+    assert await claim(redis, "b", "look") == ([(fresh, 0), (spent, 3)], 1, 0)
+    assert await starts(redis) == {fresh: ("b", 1), suspect: ("dead", 1), spent: ("b", 3), alive: ("dead", 1)}
+    assert await claim(redis, "b", "look") == ([], 1, 0), "a repeat takes nothing twice"
+
+
+async def test_a_look_tells_what_fresh_entries_it_had_no_room_for(redis: Redis) -> None:
     entry_ids = await publish(redis, 3)
     await read_as(redis, "dead", 3)
-    await redis.xclaim(UPLOADS.stream, UPLOADS.group, "dead", 0, entry_ids[:2], idle=60_000, justid=True)
-    cursor, claimed = await scripts.load(redis, "claim")(
-        keys=[UPLOADS.stream], args=[UPLOADS.group, "b", 10_000, "0-0", 10]
-    )
-    assert cursor == b"0-0"
-    assert [(entry_id.decode(), count, fields) for entry_id, count, fields in claimed] == [
-        (entry_ids[0], 1, [b"data", b"0"]),
-        (entry_ids[1], 1, [b"data", b"1"]),
-    ]
-    assert (await starts(redis))[entry_ids[2]] == ("dead", 1)
+    await age(redis, *entry_ids, count=0)
+    assert await claim(redis, "b", "look", room=1) == ([(entry_ids[0], 0)], 0, 2)
 
 
-async def test_count_sets_the_start_so_that_a_repeat_counts_once(redis: Redis) -> None:
+async def test_a_suspect_is_claimed_alone_and_its_start_is_counted(redis: Redis) -> None:
+    first, second = await publish(redis, 2)
+    await read_as(redis, "dead", 2)
+    await age(redis, first, second, count=2)
+    assert (await claim(redis, "b", "suspect"))[0] == [(first, 2)]
+    assert await starts(redis) == {first: ("b", 3), second: ("dead", 2)}
+    assert (await claim(redis, "b", "suspect"))[0] == [(second, 2)]
+    assert (await claim(redis, "b", "suspect"))[0] == []
+
+
+async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> None:
+    entry_ids = await publish(redis, 2)
+    await read_as(redis, "dead", 2)
+    await age(redis, *entry_ids, count=1)
+    assert (await claim(redis, "b", "look"))[1] == 2
+    assert (await claim(redis, "c", "look"))[1] == 0
+    assert (await claim(redis, "b", "look"))[1] == 2
+    await claim(redis, "b", "suspect")
+    assert (await claim(redis, "c", "look"))[1] == 1, "the next one is anybody's"
+
+
+async def test_one_consumer_looks_per_turn_until_something_was_found(redis: Redis) -> None:
     (entry_id,) = await publish(redis, 1)
-    await read_as(redis, "a", 1)
-    count = scripts.load(redis, "count")
-    for _ in range(2):
-        assert await count(keys=[UPLOADS.stream], args=[UPLOADS.group, "a", entry_id, 2]) == [1]
-    assert await starts(redis) == {entry_id: ("a", 2)}
-    assert await count(keys=[UPLOADS.stream], args=[UPLOADS.group, "b", entry_id, 3]) == [0]
+    await read_as(redis, "dead", 1)
+    assert await claim(redis, "b", "look", turn=60_000) == ([], 0, 0)
+    await age(redis, entry_id, count=0)
+    assert await claim(redis, "c", "look", turn=60_000) == ([], 0, 0)
+    await redis.delete(f"turn:{UPLOADS.stream}")
+    assert await claim(redis, "c", "look", turn=60_000) == ([(entry_id, 0)], 0, 0)
+    assert await redis.exists(f"turn:{UPLOADS.stream}") == 0
+
+
+async def test_claiming_drops_an_entry_that_left_the_stream(redis: Redis) -> None:
+    (entry_id,) = await publish(redis, 1)
+    await read_as(redis, "dead", 1)
+    await age(redis, entry_id, count=1)
+    await redis.xdel(UPLOADS.stream, entry_id)
+    assert (await claim(redis, "b", "suspect"))[0] == []
+    assert await starts(redis) == {}
+
+
+async def test_claiming_finds_what_stands_behind_pages_of_others(redis: Redis) -> None:
+    entry_ids = await publish(redis, 250)
+    await read_as(redis, "dead", 250)
+    await age(redis, *entry_ids[:249], count=0)
+    await age(redis, entry_ids[249], count=1)
+    assert (await claim(redis, "b", "suspect"))[0] == [(entry_ids[249], 1)]
+
+
+async def test_handing_back_gives_an_entry_to_anybody_as_if_never_read(redis: Redis) -> None:
+    kept, handed = await publish(redis, 2)
+    await read_as(redis, "a", 2)
+    hand_back = scripts.load(redis, "hand_back")
+    arguments = {"keys": [UPLOADS.stream], "args": [UPLOADS.group, "a", keys.RELEASED, 10_000, handed]}
+    assert [await hand_back(**arguments), await hand_back(**arguments)] == [1, 0]
+    assert await starts(redis) == {kept: ("a", 1), handed: (keys.RELEASED, 0)}
+    assert await claim(redis, "b", "look") == ([(handed, 0)], 0, 0)
+
+
+async def test_groups_are_made_when_redis_is_at_its_memory_limit(redis: Redis) -> None:
+    ensure = scripts.load(redis, "ensure")
+    await redis.script_load(scripts.source("ensure"))
+    await redis.config_set("maxmemory", 1)
+    try:
+        call = {"keys": [UPLOADS.stream], "args": [UPLOADS.group]}
+        assert [await ensure(**call), await ensure(**call)] == [1, 0]
+    finally:
+        await redis.config_set("maxmemory", 0)
+
+
+async def test_a_service_notes_the_schema_once_and_refuses_another_one(redis: Redis) -> None:
+    await schema.check(redis)
+    await schema.check(redis)
+    assert await redis.get(keys.SCHEMA_KEY) == str(keys.SCHEMA_VERSION).encode()
+    await redis.set(keys.SCHEMA_KEY, keys.SCHEMA_VERSION + 1)
+    with pytest.raises(schema.WrongSchema, match=f"layout {keys.SCHEMA_VERSION + 1}"):
+        await schema.check(redis)
 
 
 async def test_start_publishes_for_the_owner_only_and_never_for_a_job_that_is_over(redis: Redis) -> None:

@@ -1,0 +1,76 @@
+"""Connections to Redis that tell the truth soon: no silent retries, no answer awaited for ever, no former master kept.
+
+redis-py repeats a call up to ten times with growing pauses before it says that a server is away. Whoever calls here
+waits out an outage itself (`shared.outage`), so that it can be logged once and told by the readiness check.
+"""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import BlockingConnectionPool, Connection, ConnectionPool, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import ResponseError
+
+from shared.scripts import RedisClient
+
+#: Seconds to wait for a connection, and for an answer; longer than any read of ours blocks.
+CONNECT_TIMEOUT: Final = 2.0
+ANSWER_TIMEOUT: Final = 5.0
+
+#: What a server answers that was the master and is none any more. The address may lead to the new master by now, but
+#: only a new connection finds that out.
+_DEMOTED: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
+
+
+class _Leaving:
+    """A connection that is closed when its server is no master any more."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
+        try:
+            return await super().read_response(*args, **options)  # type: ignore[misc] # of the connection mixed in
+        except ResponseError as error:
+            if told_by(error) in _DEMOTED:
+                await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
+            raise
+
+
+class _Connection(_Leaving, Connection):
+    pass
+
+
+class _SecureConnection(_Leaving, SSLConnection):
+    pass
+
+
+def connect(url: str, *, most: int | None = None, answer_timeout: float = ANSWER_TIMEOUT) -> RedisClient:
+    """A client of the server at `url`. With `most`, at most so many connections; who finds none free waits for one.
+
+    A call fails with what redis-py raises after `answer_timeout` seconds, or after one more try when its connection
+    turned out to be closed.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": answer_timeout,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT, answer_timeout),
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
+    }
+    if most is None:
+        pool: ConnectionPool = ConnectionPool.from_url(url, **options)
+    else:
+        pool = BlockingConnectionPool.from_url(url, max_connections=most, timeout=answer_timeout, **options)
+    if urlsplit(url).scheme != "unix":
+        pool.connection_class = _SecureConnection if urlsplit(url).scheme == "rediss" else _Connection
+    return Redis.from_pool(pool)
+
+
+def told_by(error: Exception) -> str:
+    """The code in front of an answer of the server, `READONLY` for example.
+
+    redis-py cuts the code off where it has a class of its own; its name then stands for it.
+    """
+    kind = type(error).__name__
+    known = {"ReadOnlyError": "READONLY", "MasterDownError": "MASTERDOWN", "BusyLoadingError": "LOADING"}
+    return known.get(kind) or str(error).split(" ", 1)[0]

@@ -1,0 +1,23 @@
+"""The version of the data in Redis: written by the first service, checked by every one that starts.
+
+A service of another version would read keys in a way that they were not written. It refuses to start instead, and says
+what to do (see docs/reliability.md).
+"""
+
+from shared import keys
+from shared.scripts import RedisClient, load
+
+
+class WrongSchema(Exception):
+    """The data in Redis was written by a version of Darkroom with another layout."""
+
+
+async def check(redis: RedisClient) -> None:
+    """Note the version where there is none yet. Raises WrongSchema when there is another one."""
+    found = await load(redis, "schema")(keys=[keys.SCHEMA_KEY], args=[keys.SCHEMA_VERSION])
+    text = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+    if text != str(keys.SCHEMA_VERSION):
+        raise WrongSchema(
+            f"The data in Redis has layout {text}, this Darkroom needs {keys.SCHEMA_VERSION}. "
+            "Run the version that wrote it until its queue is empty, or use an empty Redis."
+        )

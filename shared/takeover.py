@@ -1,0 +1,163 @@
+"""Taking over entries that nobody works on any more: handed back by a drain, or left by a worker that went silent.
+
+- Fresh entries, on which no work ever started, are taken like unread ones: many at a time, before unread ones.
+- A suspect was started before and its worker went silent, maybe because of it. It runs alone in its process, one at a
+  time, so that it can drag nobody along. It is claimed only once a process has gone quiet, so it never waits for the
+  long image of one process while another could start it.
+- A spent one has used up its attempts and becomes a dead letter.
+
+After an outage of Redis nobody's lease was renewed, so suspects are left alone until the living had time to renew.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from shared import scripts
+from shared.entries import Entry, Source
+from shared.outage import Outage
+from shared.quiet import Quiet
+from shared.scripts import RedisClient
+
+log = structlog.get_logger()
+
+#: Entries that one look takes over at most.
+CLAIM_COUNT: Final = 64
+#: Looks within one lease, and the shortest pause between two in seconds.
+LOOKS: Final = 40
+SHORTEST_PAUSE: Final = 0.05
+#: The part of a lease that the living get to renew theirs after an outage; they do so three times per lease, after a
+#: pause of at most a quarter of it.
+RENEWAL_TIME: Final = 0.6
+#: Where a look through the pending list begins.
+_START: Final = "-"
+
+Work = Callable[[Source, Sequence[Entry]], Coroutine[Any, Any, None]]
+Bury = Callable[[Source, Entry], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the last look at one source told."""
+
+    cursor: str = _START
+    #: Fresh entries that there was no room for.
+    fresh: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes over: its name, how long a lease is in seconds, and from how many starts on an entry is spent."""
+
+    consumer: str
+    lease: float
+    max_attempts: int
+    work: Work
+    bury: Bury
+
+
+@dataclass(slots=True)
+class Takeover:
+    """Looks for entries of one process's sources and runs them through `taker.work`."""
+
+    redis: RedisClient
+    taker: Taker
+    quiet: Quiet
+    outage: Outage
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks."""
+        return max(self.taker.lease / LOOKS, SHORTEST_PAUSE)
+
+    async def look(self, source: Source) -> None:
+        """Take over what there is room for; run a suspect alone if there is one and it is this process's turn."""
+        if self.quiet.shut:
+            return
+        suspects = await self._look(source, min(self.quiet.room(source), CLAIM_COUNT), turn=self.pause)
+        if suspects and self._renewals_are_through():
+            await self._run_suspects(source)
+
+    async def take(self, source: Source, count: int) -> list[Entry]:
+        """At most `count` fresh entries for a lane that would read now; none, without asking, when none were seen."""
+        seen = self._seen.setdefault(source.stream, _Seen())
+        if not seen.fresh:
+            return []
+        seen.fresh = 0
+        _, entries, _, seen.fresh = await self._claim(source, _START, count, turn=0, what="look")
+        return await self._without_spent(source, entries)
+
+    async def finish(self) -> None:
+        """Cancel what is still in work."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self, source: Source, room: int, *, turn: float) -> int:
+        seen = self._seen.setdefault(source.stream, _Seen())
+        seen.cursor, entries, suspects, seen.fresh = await self._claim(
+            source, seen.cursor, room, turn=turn, what="look"
+        )
+        for entry in await self._without_spent(source, entries):
+            self.quiet.enter()
+            task = self._keep(self.taker.work(source, [entry]))
+            task.add_done_callback(lambda _: self.quiet.exit())
+        return suspects
+
+    async def _without_spent(self, source: Source, entries: Sequence[Entry]) -> list[Entry]:
+        for entry in entries:
+            if entry.attempts:
+                await self.taker.bury(source, entry)
+        return [entry for entry in entries if not entry.attempts]
+
+    async def _run_suspects(self, source: Source) -> None:
+        async def still_waiting() -> bool:
+            return await self._look(source, 0, turn=0) > 0
+
+        async with self.quiet.alone(still_waiting, every=self.pause) as alone:
+            until = time.monotonic() + self.taker.lease
+            while alone and time.monotonic() < until:
+                _, entries, _, _ = await self._claim(source, _START, 0, turn=0, what="suspect")
+                if not entries:
+                    return
+                log.warning("takes over what a silent worker left", stream=source.stream, entry=entries[0].id)
+                # A drain ends this look; the work itself is then finished within the grace.
+                await asyncio.shield(self._keep(self.taker.work(source, entries)))
+
+    async def _claim(
+        self, source: Source, cursor: str, room: int, *, turn: float, what: str
+    ) -> tuple[str, list[Entry], int, int]:
+        taker = self.taker
+        names = [source.stream, f"turn:{source.group}:{source.stream}", f"seeker:{source.group}:{source.stream}"]
+        call = scripts.load(self.redis, "claim")
+        next_cursor, claimed, suspects, fresh = await call(
+            keys=names,
+            args=[
+                *(source.group, taker.consumer, int(taker.lease * 1000), cursor, room),
+                *(taker.max_attempts, int(turn * 1000), what),
+            ],
+        )
+        self.outage.over()
+        entries = [
+            Entry(entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)), int(starts))
+            for entry_id, starts, fields in claimed
+        ]
+        text = next_cursor.decode() if isinstance(next_cursor, bytes) else next_cursor
+        return text, entries, int(suspects), int(fresh)
+
+    def _renewals_are_through(self) -> bool:
+        return time.monotonic() - max(self._begun, self.outage.ended) > RENEWAL_TIME * self.taker.lease
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
