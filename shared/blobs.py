@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -23,10 +23,15 @@ from shared.errors import SourceNotFound, StorageUnavailable
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
+    from obstore.store import RetryConfig
 
 Kind = Literal["originals", "results"]
 
 _OURS = re.compile(r"(originals|results)/\d{4}-\d{2}-\d{2}/[^/]+/([0-9a-f]{64})")
+#: File in the root of a store on disk: without it the folder is none of ours, but the place where it would be mounted.
+_MARK: Final = ".darkroom"
+#: An object store is asked again for a few seconds; who waits for longer does so where it can be seen.
+_RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
 #: Longest key in bytes that S3 takes; other stores take at least as much.
 _LONGEST_KEY: Final = 1024
 
@@ -81,50 +86,53 @@ def check_key(key: str) -> str:
 class BlobStore:
     """Reads and writes whole objects; raises SourceNotFound or StorageUnavailable, nothing else.
 
-    The synchronous methods are for pool children and scripts, those ending in `_async` for event loops.
+    The synchronous methods are for pool children and scripts, those ending in `_async` for event loops. A folder on
+    disk is made unless `create` is false.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
-        self._store = _open(url)
+        self._store, self._mark = _open(url, create=create)
 
     def get(self, key: str) -> memoryview:
         """The bytes of one object, without a copy."""
-        with _translated(key):
+        with self._translated(key):
             return memoryview(obstore.get(self._store, check_key(key)).bytes())
 
     async def get_async(self, key: str) -> memoryview:
-        with _translated(key):
+        with self._translated(key):
             answer = await obstore.get_async(self._store, check_key(key))
             return memoryview(await answer.bytes_async())
 
     def put(self, key: str, data: bytes | memoryview) -> None:
         """Store an object whole or not at all (a local store writes beside it, then renames)."""
-        with _translated(key):
+        with self._translated(key):
+            self._check_mark()
             obstore.put(self._store, check_key(key), data, use_multipart=False)
 
     async def put_async(self, key: str, data: bytes | memoryview) -> None:
-        with _translated(key):
+        with self._translated(key):
+            self._check_mark()
             await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
 
     def head(self, key: str) -> Blob | None:
         """What the store knows of an object; none when it is not there."""
         try:
-            with _translated(key):
+            with self._translated(key):
                 return _blob(obstore.head(self._store, check_key(key)))
         except SourceNotFound:
             return None
 
     async def head_async(self, key: str) -> Blob | None:
         try:
-            with _translated(key):
+            with self._translated(key):
                 return _blob(await obstore.head_async(self._store, check_key(key)))
         except SourceNotFound:
             return None
 
     async def stream(self, key: str, *, start: int, end: int, chunk: int = 256 * 1024) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `end`, in pieces of about `chunk` bytes."""
-        with _translated(key):
+        with self._translated(key):
             answer = await obstore.get_async(self._store, check_key(key), options={"range": (start, end)})
             async for piece in answer.stream(min_chunk_size=chunk):
                 yield bytes(piece)
@@ -133,21 +141,21 @@ class BlobStore:
         """Remove objects; those already gone are no error."""
         for key in keys:
             try:
-                with _translated(key):
+                with self._translated(key):
                     await obstore.delete_async(self._store, check_key(key))
             except SourceNotFound:
                 continue
 
     async def days(self, kind: Kind) -> list[str]:
         """The UTC days that hold blobs of a kind, oldest first."""
-        with _translated(kind):
+        with self._translated(kind):
             listing = await obstore.list_with_delimiter_async(self._store, kind)
         return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
 
     async def drop_day(self, kind: Kind, day: str) -> int:
         """Remove all blobs of one kind and day; returns how many there were."""
         dropped = 0
-        with _translated(kind):
+        with self._translated(kind):
             async for page in obstore.list(self._store, f"{kind}/{day}", chunk_size=1000):
                 paths = [meta["path"] for meta in page]
                 await obstore.delete_async(self._store, paths)
@@ -156,29 +164,42 @@ class BlobStore:
 
     async def check(self) -> None:
         """Raise StorageUnavailable unless the store answers."""
-        with _translated("health"):
+        with self._translated("health"):
+            self._check_mark()
             await obstore.list_with_delimiter_async(self._store, "originals")
 
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        """Turn what obstore raises into the two errors that this module promises."""
+        try:
+            yield
+        except (FileNotFoundError, InvalidPathError, IsADirectoryError) as error:
+            self._check_mark()
+            raise SourceNotFound(f"There is no object {key!r} in the blob store.") from error
+        except (BaseError, OSError) as error:
+            raise StorageUnavailable("The blob store did not answer.") from error
 
-def _open(url: str) -> ObjectStore:
+    def _check_mark(self) -> None:
+        """A folder that is not mounted looks like an empty store: nothing must be looked for or written there."""
+        if self._mark is not None and not self._mark.exists():
+            raise StorageUnavailable("The folder of the blob store is not there.")
+
+
+def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
+    """The store at a URL, and for a folder on disk the file that marks it as one."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         root = Path(unquote(parts.path))
-        root.mkdir(parents=True, exist_ok=True)
-        return LocalStore(root)
-    return from_url(url)
+        mark = root / _MARK
+        if create:
+            root.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        # A day that was dropped leaves no empty folders behind.
+        return LocalStore(root, automatic_cleanup=True), mark
+    if parts.scheme == "memory":
+        return from_url(url), None
+    return from_url(url, retry_config=_RETRIES), None
 
 
 def _blob(meta: "ObjectMeta") -> Blob:
     return Blob(key=meta["path"], size=meta["size"], etag=meta["e_tag"] or f"{meta['size']:x}")
-
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    """Turn what obstore raises into the two errors that this module promises."""
-    try:
-        yield
-    except (FileNotFoundError, InvalidPathError, IsADirectoryError) as error:
-        raise SourceNotFound(f"There is no object {key!r} in the blob store.") from error
-    except (BaseError, OSError) as error:
-        raise StorageUnavailable("The blob store did not answer.") from error

@@ -39,7 +39,8 @@ def serve(connection: Connection, blob_url: str, memory_limit: int) -> None:
     """
     detach()
     warm_up()
-    store = BlobStore(blob_url)
+    # A child that starts while the folder is not mounted must not make another one.
+    store = BlobStore(blob_url, create=False)
     _limit_memory(memory_limit * _MIB)
     connection.send_bytes(msgspec.msgpack.encode(Reply(resident=resident())))
     while True:
