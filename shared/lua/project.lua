@@ -12,13 +12,13 @@
 --
 -- The state of a job is the pair (run, rank), rank 0 queued, 1 processing, 2 terminal, and an event only ever raises
 -- it: any order and any repetition of the same events ends in the same state. `deleted` is above every run.
--- Safe to repeat: an entry counts only when its XACK returns 1. Needs no memory from the server's limit.
+-- Safe to repeat: an entry counts only while it is pending, and the script acknowledges it. Needs no memory from the server's limit.
 local group, channel, live, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local TARGET = {started = 'processing', processed = 'done', failed = 'failed'}
 local RANK = {queued = 0, processing = 1, done = 2, failed = 2, cancelled = 2, deleted = 2}
 local version = tonumber(redis.call('GET', KEYS[2]) or '0')
 local first_version = version
-local changes, outcomes, tally = {}, {}, {}
+local changes, outcomes, tally, batches = {}, {}, {}, {}
 
 local function create(e)
   local batch = e.batch
@@ -52,15 +52,27 @@ local function tell(e, kind, id, url)
     'traceparent', e.traceparent)
 end
 
-local function count(e, was, is, again)
-  local terminal = redis.call('HINCRBY', e.batch_key, 'terminal', is - was)
+-- A job of a batch became terminal, or live again; batches are counted once, at the end.
+local function count(e, change, ended)
+  local sum = batches[e.batch_key]
+  if not sum then
+    sum = {change = 0, ended = false}
+    batches[e.batch_key], batches[#batches + 1] = sum, sum
+  end
+  sum.change, sum.ended, sum.e = sum.change + change, sum.ended or ended, e
+  sum.webhook = e.webhook ~= '' and e.webhook or sum.webhook
+end
+
+local function close(sum)
+  local e = sum.e
+  local terminal = redis.call('HINCRBY', e.batch_key, 'terminal', sum.change)
   local facts = redis.call('HMGET', e.batch_key, 'total', 'expected', 'webhook')
-  if e.webhook ~= '' and not facts[3] then
-    redis.call('HSET', e.batch_key, 'webhook', e.webhook)
-    facts[3] = e.webhook
+  if sum.webhook and not facts[3] then
+    redis.call('HSET', e.batch_key, 'webhook', sum.webhook)
+    facts[3] = sum.webhook
   end
   local complete = terminal >= tonumber(facts[1] or '0') and terminal >= tonumber(facts[2] or '0')
-  if is == 1 and complete and (was == 0 or again) and facts[3] then
+  if sum.ended and complete and facts[3] then
     tell(e, 'batch.completed', e.batch, facts[3])
   end
   redis.call('EXPIRE', e.batch_key, complete and kept or live)
@@ -85,49 +97,70 @@ local function apply(e)
   local target, was = TARGET[e.type], RANK[state]
   local raised = newer or RANK[target] > was
   local again = e.type == 'started' and was == 1 and tonumber(e.attempt) > tonumber(attempts or '0')
+  local fields = {}
+  local function set(name, value)
+    fields[#fields + 1], fields[#fields + 2] = name, value
+  end
   if e.type == 'started' and (not started or tonumber(e.at) < tonumber(started)) then
-    redis.call('HSET', e.key, 'started', e.at)
+    set('started', e.at)
   end
   if tonumber(e.attempt) > tonumber(attempts or '0') then
-    redis.call('HSET', e.key, 'attempts', e.attempt)
+    set('attempts', e.attempt)
   end
   if not raised and not again then
+    if #fields > 0 then
+      redis.call('HSET', e.key, unpack(fields))
+    end
     return 1, created
   end
   version = version + 1
-  local mark = string.format('%d', version)
-  redis.call('HSET', e.key, 'state', target, 'run', e.run, 'version', mark)
+  local mark, ended = string.format('%d', version), RANK[target] == 2
+  set('state', target)
+  set('run', e.run)
+  set('version', mark)
   if e.trace ~= '' then
-    redis.call('HSET', e.key, 'trace', e.trace)
+    set('trace', e.trace)
   end
-  if RANK[target] == 2 then
-    redis.call('HSET', e.key, 'finished', e.at, 'progress', e.document)
-    redis.call('HDEL', e.key, 'upload')
+  if ended then
+    set('finished', e.at)
+    set('progress', e.document)
     if e.code ~= '' then
-      redis.call('HSET', e.key, 'code', e.code)
+      set('code', e.code)
       tally['code:' .. e.code] = (tally['code:' .. e.code] or 0) + 1
     end
     tally[target] = (tally[target] or 0) + 1
+  elseif newer or not known then
+    set('upload', e.document)
+  end
+  redis.call('HSET', e.key, unpack(fields))
+  if ended then
+    redis.call('HDEL', e.key, 'upload')
     redis.call('EXPIRE', e.key, kept)
     if e.webhook ~= '' then
       tell(e, 'job.' .. target, e.job, e.webhook)
     end
   elseif newer or not known then
-    redis.call('HSET', e.key, 'upload', e.document)
     redis.call('EXPIRE', e.key, live)
   end
-  if batch ~= '' and (RANK[target] == 2 or (newer and was == 2)) then
-    count(e, was == 2 and 1 or 0, RANK[target] == 2 and 1 or 0, newer)
+  if batch ~= '' and (ended or (newer and was == 2)) then
+    count(e, (ended and 1 or 0) - (was == 2 and 1 or 0), ended and (was < 2 or newer))
   end
   changes[#changes + 1] = '{"v":' .. mark .. ',"job":"' .. e.job .. '","batch":"' .. batch .. '","owner":"' .. owner ..
     '","state":"' .. target .. '"}'
   return 2, created
 end
 
+-- What of the batch is still pending, in one look; an entry that the answer has no room for is looked up by itself.
+local pending, fresh = {}, {}
+local wanted = (#ARGV - 5) / 15
+for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, ARGV[6], ARGV[#ARGV - 14], 2 * wanted)) do
+  pending[entry[1]] = true
+end
 local key = 6
 for i = 6, #ARGV, 15 do
-  local outcome, created = 0, 0
-  if redis.call('XACK', KEYS[1], group, ARGV[i]) == 1 then
+  local id, outcome, created = ARGV[i], 0, 0
+  if pending[id] or (pending[id] == nil and #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1) then
+    pending[id], fresh[#fresh + 1] = false, id
     outcome, created = apply({
       key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
       type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4], batch = ARGV[i + 5],
@@ -138,6 +171,12 @@ for i = 6, #ARGV, 15 do
   outcomes[#outcomes + 1] = outcome
   outcomes[#outcomes + 1] = tonumber(created)
   key = key + 4
+end
+if #fresh > 0 then
+  redis.call('XACK', KEYS[1], group, unpack(fresh))
+end
+for _, sum in ipairs(batches) do
+  close(sum)
 end
 if #changes > 0 then
   redis.call('INCRBY', KEYS[2], version - first_version)

@@ -21,6 +21,8 @@ local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local live, remember = ARGV[2], ARGV[3]
 local key, arg = 5, 5
 local changes, replies = {}, {}
+local first_version = tonumber(redis.call('GET', KEYS[3]) or '0')
+local version = first_version
 
 local function publish(stream, event, traceparent, tracestate)
   if traceparent == '' then
@@ -35,13 +37,13 @@ end
 local function record(job_key, at, request)
   if redis.call('EXISTS', job_key) == 1 then return false end
   local id, event = ARGV[at], ARGV[at + 1]
-  local version = redis.call('INCR', KEYS[3])
+  version = version + 1
   redis.call('HSET', job_key, 'state', 'queued', 'run', '1', 'version', version, 'owner', request.owner,
-    'batch', request.batch, 'created', now, 'attempts', '0', 'trace', ARGV[at + 4], 'upload', event)
-  if request.bulk then redis.call('HSET', job_key, 'bulk', '1') end
+    'batch', request.batch, 'created', now, 'attempts', '0', 'trace', ARGV[at + 4], 'upload', event,
+    'bulk', request.bulk and '1' or '')
   redis.call('EXPIRE', job_key, live)
-  redis.call('ZADD', request.index, now, id)
-  redis.call('ZADD', request.jobs_key, now, id)
+  local members = request.members
+  members[#members + 1], members[#members + 2] = now, id
   publish(request.bulk and KEYS[2] or KEYS[1], event, ARGV[at + 2], ARGV[at + 3])
   changes[#changes + 1] = '{"v":' .. string.format('%.0f', version) .. ',"job":"' .. id .. '","batch":"'
     .. request.batch .. '","owner":"' .. request.owner .. '","state":"queued"}'
@@ -49,6 +51,8 @@ local function record(job_key, at, request)
 end
 
 local function note_batch(request, recorded)
+  redis.call('ZADD', request.index, unpack(request.members))
+  redis.call('ZADD', request.jobs_key, unpack(request.members))
   redis.call('HSET', request.batch_key, 'owner', request.owner)
   redis.call('HSETNX', request.batch_key, 'created', now)
   redis.call('HINCRBY', request.batch_key, 'total', recorded)
@@ -64,7 +68,7 @@ end
 for number = 1, tonumber(ARGV[4]) do
   local request = {
     owner = ARGV[arg], batch = ARGV[arg + 1], expected = ARGV[arg + 2], bulk = ARGV[arg + 3] == '1',
-    batch_key = KEYS[key + 1], jobs_key = KEYS[key + 2], index = KEYS[key + 3],
+    batch_key = KEYS[key + 1], jobs_key = KEYS[key + 2], index = KEYS[key + 3], members = {},
   }
   local answer, jobs = ARGV[arg + 4], tonumber(ARGV[arg + 5])
   local first_key, first_arg = key + 4, arg + 6
@@ -86,5 +90,8 @@ for number = 1, tonumber(ARGV[4]) do
   key, arg = first_key + jobs, first_arg + 5 * jobs
 end
 
-if #changes > 0 then redis.call('PUBLISH', ARGV[1], '[' .. table.concat(changes, ',') .. ']') end
+if #changes > 0 then
+  redis.call('INCRBY', KEYS[3], version - first_version)
+  redis.call('PUBLISH', ARGV[1], '[' .. table.concat(changes, ',') .. ']')
+end
 return replies
