@@ -26,7 +26,7 @@ from infra.datadir import locked
 from infra.errors import CannotStart, WrongUsage
 from infra.readiness import Progress, embedded_ready, foreign_ready, stack_ready
 from infra.supervisor import Child, Program
-from shared import telemetry
+from shared import logs
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ def up(
     data_dir = data_dir.absolute()
     try:
         settings = _settings()
-        telemetry.configure_logging("up", level=settings.log_level, log_format=settings.log_format)
+        logs.configure("up", level=settings.log_level, log_format=settings.log_format)
         _check_host(host)
         with locked(data_dir) as lock:
             admin = {name: ports.free_port("127.0.0.1") for name in ("ingest", "process", "results")}

@@ -37,7 +37,9 @@ def main(
     ingest = IngestService(IngestSettings(admin_port=ingest_admin_port))
     results = ResultsService(ResultsSettings(admin_port=results_admin_port))
     settings = ingest.settings
-    telemetry.configure("origin", level=settings.log_level, log_format=settings.log_format)
+    telemetry.configure(
+        "origin", level=settings.log_level, log_format=settings.log_format, services=(ingest.name, results.name)
+    )
     # A service may have no public app (process has none); these two do.
     app = dispatch(cast("ASGIApp", ingest.app), results.app)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -1,131 +1,151 @@
-"""Tracing by the OpenTelemetry SDK, logging by structlog.
+"""Tracing and logging of a process, set up once.
 
 Traces are exported over OTLP/HTTP when the standard variables ask for it (`OTEL_EXPORTER_OTLP_ENDPOINT`,
-`OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, …); otherwise spans cost next to nothing.
+`OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, …); otherwise spans cost next to nothing, and a trace context that comes
+in is handed on as it came.
 """
 
 import logging
 import os
-import sys
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Final, Literal
 
-import structlog
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span
 
-tracer = trace.get_tracer("darkroom")
-_provider: TracerProvider | None = None
+from shared import logs, tracing
+from shared.span_export import BATCH, DELAY, QUEUE, SpanSender
+from shared.tracing import Tracer
+
+tracer: Final = Tracer()
+_sender: SpanSender | None = None
+
+#: Seconds that the last spans may take at shutdown; a receiver that is away must not hold up a drain.
+_LAST_SPANS: Final = 3.0
+_WRONG_PROTOCOLS: Final = frozenset({"grpc", "http/json"})
 
 
-def configure(service: str, *, level: str, log_format: Literal["auto", "json", "pretty"]) -> None:
-    """Set up tracing and logging of this process, once, before anything is logged."""
-    configure_logging(service, level=level, log_format=log_format)
-    configure_tracing(service)
+def configure(
+    service: str,
+    *,
+    level: str,
+    log_format: Literal["auto", "json", "pretty"],
+    services: Iterable[str] = (),
+) -> None:
+    """Set up tracing and logging of this process, once, before anything is logged.
+
+    `services` are further names under which parts of this process record spans.
+    """
+    logs.configure(service, level=level, log_format=log_format)
+    configure_tracing(service, services)
 
 
-def configure_tracing(service: str) -> None:
+def configure_tracing(service: str, services: Iterable[str] = ()) -> None:
     """Export spans when the OTEL_* variables name a receiver; otherwise leave tracing switched off."""
-    global _provider  # noqa: PLW0603 - OpenTelemetry itself keeps one provider per process
-    if _provider is not None or not _exporting():
+    global _sender  # noqa: PLW0603 - one exporter per process
+    if _sender is not None or not _exporting():
         return
-    # The exporter pulls in requests and protobuf; a process that exports nothing need not pay for them.
+    # These pull in requests and protobuf; a process that exports nothing need not pay for them.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
-    _provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "darkroom"}))
-    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(_provider)
+    # The exporter tells of each failed try; the sender says once that spans are not taken, and once that they are.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    # The SDK reads endpoint, headers, compression, certificates and time-out; its transport repeats what may be.
+    client = OTLPSpanExporter()._client  # noqa: SLF001 - the public way in encodes spans of the SDK, see shared.otlp
+    _sender = SpanSender(
+        lambda data: client.export(data).success,
+        {name: _resource(name) for name in (service, *services)},
+        _scope(),
+        queue=_number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE),
+        batch=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH),
+        delay=_number("OTEL_BSP_SCHEDULE_DELAY", int(DELAY * 1000)) / 1000,
+    )
+    # A provider is made for its sampler, which OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG name.
+    tracer.switch_on(service, TracerProvider(shutdown_on_exit=False).sampler, _sender.put)
 
 
 def flush() -> None:
-    """Send the spans still held; called last at shutdown."""
-    if _provider is not None:
-        _provider.shutdown()
+    """Send the spans still held and stop recording; called last at shutdown."""
+    global _sender  # noqa: PLW0603
+    if _sender is not None:
+        tracer.switch_off()
+        _sender.close(_LAST_SPANS)
+        _sender = None
 
 
-def context_of(fields: Mapping[bytes, bytes]) -> Context:
-    """The trace context that an entry carries in `traceparent` and `tracestate`, empty when it carries none."""
-    carrier = {
-        name: fields[name.encode()].decode("ascii", "ignore")
-        for name in ("traceparent", "tracestate")
-        if name.encode() in fields
-    }
-    return propagate.extract(carrier, context=Context())
+def span_of(fields: Mapping[bytes, bytes]) -> Span:
+    """The span that an entry names in `traceparent` and `tracestate`, the invalid one when it names none."""
+    parent = fields.get(b"traceparent")
+    if parent is None:
+        return trace.INVALID_SPAN
+    state = fields.get(b"tracestate", b"")
+    return tracing.read(parent.decode("ascii", "replace"), state.decode("ascii", "ignore")) or trace.INVALID_SPAN
+
+
+def span_of_headers(headers: Mapping[str, str]) -> Span | None:
+    """The span that the headers of a request name, if any."""
+    parent = headers.get("traceparent")
+    return tracing.read(parent, headers.get("tracestate", "")) if parent else None
 
 
 def fields_of(context: Context) -> tuple[str, str]:
     """`traceparent` and `tracestate` of a context, empty texts when there is no valid span in it."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, context=context)
-    return carrier.get("traceparent", ""), carrier.get("tracestate", "")
+    return tracing.carrier(trace.get_current_span(context))
 
 
-def trace_id(context: Context) -> str:
-    """The trace id of a context as 32 hexadecimal digits, empty without one."""
-    span = trace.get_current_span(context).get_span_context()
-    return f"{span.trace_id:032x}" if span.is_valid else ""
+def trace_id(span: Span) -> str:
+    """The trace id of a span that is kept, as 32 hexadecimal digits; empty without one or when it is not sampled."""
+    own = tracing.known(span)
+    return own.trace if own is not None and own.sampled else ""
 
 
-def configure_logging(service: str, *, level: str, log_format: Literal["auto", "json", "pretty"]) -> None:
-    """One structlog pipeline for our own lines and those of libraries, on standard error."""
-    pretty = log_format == "pretty" or (log_format == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _with_service(service),
-        _with_span,
-        structlog.processors.StackInfoRenderer(),
-    ]
-    last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
-        if pretty
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    # One line per request or per read is noise at our rates; metrics and traces tell it better.
-    for noisy in ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "faststream"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+def ids(span: Span) -> dict[str, str]:
+    """`trace_id` and `span_id` for a log line, nothing without a span."""
+    own = tracing.known(span)
+    return {"trace_id": own.trace, "span_id": own.span} if own is not None else {}
 
 
 def _exporting() -> bool:
-    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
+    environment = os.environ
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
-    return any(
-        os.environ.get(name)
-        for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
-    )
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    asked = any(environment.get(name) for name in names) or environment.get("OTEL_TRACES_EXPORTER") == "otlp"
+    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if asked and protocol in _WRONG_PROTOCOLS:
+        logging.getLogger(__name__).warning("traces are sent by http/protobuf only, not by %s", protocol)
+    return asked
 
 
-def _with_service(service: str) -> Any:  # noqa: ANN401 - structlog's processors are untyped callables
-    def add(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-        event.setdefault("service", service)
-        return event
+def _number(name: str, default: int) -> int:
+    """A number of one or more from the environment; anything else is told and the default taken, as the SDK does."""
+    text = os.environ.get(name, "")
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    if text:
+        logging.getLogger(__name__).warning("%s must be a whole number above 0; taking %d", name, default)
+    return default
 
-    return add
+
+def _resource(service: str) -> bytes:
+    """An encoded Resource: who we are, and what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say."""
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue  # noqa: PLC0415
+    from opentelemetry.proto.resource.v1 import resource_pb2  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+
+    ours = Resource({"service.name": service, "service.namespace": "darkroom", "service.version": version("darkroom")})
+    told = ours.merge(Resource.create())
+    attributes = {**told.attributes}
+    if str(attributes.get("service.name", "")).startswith("unknown_service"):
+        attributes["service.name"] = service
+    pairs = [KeyValue(key=name, value=AnyValue(string_value=str(value))) for name, value in attributes.items()]
+    return bytes(resource_pb2.Resource(attributes=pairs).SerializeToString())
 
 
-def _with_span(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        event.setdefault("trace_id", f"{span.trace_id:032x}")
-        event.setdefault("span_id", f"{span.span_id:016x}")
-    return event
+def _scope() -> bytes:
+    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope  # noqa: PLC0415
+
+    return bytes(InstrumentationScope(name="darkroom", version=version("darkroom")).SerializeToString())

@@ -3,7 +3,6 @@
 from typing import Final
 
 import structlog
-from opentelemetry import propagate
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from redis.exceptions import RedisError
 from starlette.requests import ClientDisconnect, Request
@@ -11,7 +10,7 @@ from starlette.responses import Response
 
 from services.ingest.metrics import Metrics
 from services.ingest.submit import Uploads
-from shared import problems, telemetry
+from shared import problems, semantics, telemetry
 from shared.errors import DarkroomError
 
 log = structlog.get_logger()
@@ -30,19 +29,20 @@ class UploadRoute:
 
     async def answer(self, request: Request) -> Response:
         """The 202, or a problem document."""
-        with telemetry.tracer.start_as_current_span(
+        with telemetry.tracer.running(
             f"POST {UPLOAD_PATH}",
-            context=propagate.extract(request.headers),
+            parent=telemetry.span_of_headers(request.headers),
             kind=SpanKind.SERVER,
             attributes={
-                "http.request.method": "POST",
-                "http.route": UPLOAD_PATH,
-                "url.path": UPLOAD_PATH,
-                "url.scheme": request.scope["scheme"],
+                semantics.METHOD: "POST",
+                semantics.ROUTE: UPLOAD_PATH,
+                semantics.PATH: UPLOAD_PATH,
+                semantics.SCHEME: request.scope["scheme"],
             },
+            service="ingest",
         ) as span:
             response, outcome = await self._outcome(request, span)
-            span.set_attribute("http.response.status_code", response.status_code)
+            span.set_attribute(semantics.STATUS, response.status_code)
             if response.status_code >= 500:
                 span.set_status(StatusCode.ERROR)
         self._metrics.uploads.labels(outcome).inc()
@@ -59,7 +59,7 @@ class UploadRoute:
             return Response(status_code=_CLIENT_GONE), "disconnected"
         except Exception as error:  # noqa: BLE001 - the last guard: whatever it is, the client gets an answer
             refused = _fault(error, span)
-        span.set_attribute("error.type", refused.code)
+        span.set_attribute(semantics.ERROR, refused.code)
         return problems.problem(refused), refused.code
 
 

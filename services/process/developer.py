@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import stamina
 import structlog
 from opentelemetry.trace import Span
 
@@ -22,7 +21,9 @@ from services.process.orders import Order
 from services.process.pool import Pool
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
-from shared import dead_letters, events, keys, scripts, telemetry
+from services.process.store_watch import StoreWatch
+from shared import dead_letters, events, keys, telemetry, tracing
+from shared.blobs import BlobStore
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, GaveUp, InvalidEvent, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
@@ -36,8 +37,10 @@ log = structlog.get_logger()
 #: A job whose image took its pool child down is tried once more before it fails.
 _CHILD_FAULTS: Final = (WorkerCrashed, TimedOut, OutOfMemory)
 _CHILD_TRIES: Final = 2
-#: Tries against a store that does not answer, before the entry is left to be redelivered.
+#: Tries of an image that a healthy store does not serve, before its entry is left to be redelivered.
 _STORE_TRIES: Final = 4
+#: What the script `start` answers for an entry whose job was cancelled, deleted or runs anew.
+_OVER: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,17 @@ class Developer:
     stage: Stage
 
     def __init__(
-        self, settings: ProcessSettings, redis: RedisClient, pool: Pool, door: PoolDoor, metrics: Metrics
+        self,
+        settings: ProcessSettings,
+        redis: RedisClient,
+        store: BlobStore,
+        pool: Pool,
+        door: PoolDoor,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._start = scripts.load(redis, "start")
         self._facts = Facts(redis)
+        self._store = StoreWatch(store)
         self._pool = pool
         self._door = door
         self._metrics = metrics
@@ -71,6 +80,11 @@ class Developer:
         self._door.learn(source, seated=len(seated))
         if at_once:
             await self._settle(source, at_once)
+        # More came than children can soon start; another process may start them sooner.
+        most = max(1, self._door.room(source))
+        if len(seated) > most:
+            await self.stage.hand_back(source, [order.entry for order in seated[most:]])
+            del seated[most:]
         if seated:
             answers = await asyncio.gather(*(self._develop(order) for order in seated), return_exceptions=True)
             for answer in answers:
@@ -120,20 +134,22 @@ class Developer:
         self._door.sit()
         span = spans.begin(order)
         try:
-            if not await self._started(order):
+            if not await self._started(order, span):
                 return
             done = await self._run(order, span)
             if done is not None:
                 await self._settle(order.source, [done])
         finally:
-            span.end()
+            spans.leave(span)
             self._door.rise()
 
-    async def _started(self, order: Order) -> bool:
+    async def _started(self, order: Order, span: Span) -> bool:
         at = _now()
         event = orders.started(order, worker=self.stage.consumer, at=at)
         partition = order.source.partition
-        state = await self._start(
+        publishing = spans.publish(span, order, event.type)
+        state, since = await self.stage.persist(
+            "start",
             keys=[order.source.stream, keys.progress(partition), keys.job(partition, order.job_id)],
             args=[
                 order.source.group,
@@ -141,9 +157,15 @@ class Developer:
                 order.entry.id,
                 order.upload.run,
                 events.encode(event),
-                *telemetry.fields_of(order.context),
+                *tracing.carrier(publishing),
+                order.attempt,
             ],
         )
+        if state == 1:
+            publishing.end()
+            spans.tell_of_lost(order, span, since)
+        elif state == _OVER:
+            spans.cancelled(span)
         self._metrics.wait.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))
         if order.attempt > 1:
             self._metrics.redelivered.inc()
@@ -154,7 +176,8 @@ class Developer:
 
         def stop(reason: Reason) -> None:
             self._metrics.lost.inc()
-            span.set_attribute("darkroom.ended", reason)
+            if reason == "cancelled":
+                spans.cancelled(span)
             work.cancel()
 
         job_key = keys.job(order.source.partition, order.job_id)
@@ -166,6 +189,9 @@ class Developer:
                 work.cancel()
                 raise
             return None
+        except StorageUnavailable:
+            # No verdict on the image: it is left to be redelivered.
+            raise
         except DarkroomError as error:
             return self._failed(order, span, orders.failure_of(error))
         spans.steps(span, report)
@@ -179,13 +205,20 @@ class Developer:
         return self._processed(order, span, report.result, cached=report.cached, report=report)
 
     async def _tried(self, request: Request) -> Report:
-        """The report of the pool. Faults of the store and of a child are tried again in place."""
-        async for attempt in stamina.retry_context(on=StorageUnavailable, attempts=_STORE_TRIES, wait_initial=0.2):
-            with attempt:
-                report = await self._with_another_child(request)
-                if report.error is not None and report.retryable:
-                    raise StorageUnavailable(report.error.message)
-        return report
+        """The report of the pool. Faults of the store and of a child are tried again in place.
+
+        Raises StorageUnavailable when the store is well and yet does not serve this one image.
+        """
+        tries = 0
+        while True:
+            report = await self._with_another_child(request)
+            if report.error is None or not report.retryable:
+                return report
+            error = StorageUnavailable(report.error.message)
+            if await self._store.wait(error, tries + 1):
+                tries += 1
+            if tries == _STORE_TRIES:
+                raise error
 
     async def _with_another_child(self, request: Request) -> Report:
         for _ in range(_CHILD_TRIES - 1):
@@ -205,15 +238,19 @@ class Developer:
         return _Done(order, span, orders.failed(order, error, worker=self.stage.consumer, at=_now(), report=report))
 
     async def _settle(self, source: Source, done: Sequence[_Done]) -> None:
+        publishing = [spans.publish(one.span, one.order, one.event.type) for one in done]
         outcomes = [
-            Outcome(one.order.entry, events.encode(one.event), *spans.publish(one.span, one.order)) for one in done
+            Outcome(one.order.entry, events.encode(one.event), *tracing.carrier(span))
+            for one, span in zip(done, publishing, strict=True)
         ]
         settled = await self.stage.settle(source, outcomes, output=keys.progress(source.partition))
-        for one, ours in zip(done, settled, strict=True):
-            spans.end(one.span, one.event.error)
+        for one, span, ours in zip(done, publishing, settled, strict=True):
             if ours:
+                span.end()
+                spans.end(one.span, one.event)
                 self._tell(one)
             else:
+                spans.leave(one.span)
                 self._metrics.lost.inc()
 
     def _tell(self, one: _Done) -> None:
@@ -230,8 +267,8 @@ class Developer:
             self._metrics.bytes.labels("out").inc(event.result.bytes)
         log.info(
             event.type,
-            job=event.job_id,
-            trace_id=telemetry.trace_id(one.order.context),
+            job_id=event.job_id,
+            **telemetry.ids(one.span),
             attempt=event.attempt,
             cached=event.cached,
             code=event.error.code if event.error else None,
@@ -241,10 +278,11 @@ class Developer:
     def _unreadable(self, source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
         """An event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
         upload = ImageUploaded(source="", job_id=f"{source.partition}-{entry.id}")
-        order = Order(source, entry, upload, f"{source.partition}-{entry.id}", telemetry.context_of(entry.fields))
+        order = Order(source, entry, upload, f"{source.partition}-{entry.id}", telemetry.span_of(entry.fields))
         event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
         document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
-        return DeadLetter(error.code, document, events.encode(event), *telemetry.fields_of(order.context))
+        carried = spans.buried(order, spans.begin(order), event)
+        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried))
 
     def _letter(self, order: Order, error: DarkroomError, worker: str) -> DeadLetter:
         self._metrics.dead_letters.labels(error.code).inc()
@@ -258,9 +296,10 @@ class Developer:
             job_id=order.job_id,
             owner=order.upload.owner,
             run=order.upload.run,
-            trace=telemetry.trace_id(order.context),
+            trace=telemetry.trace_id(order.parent),
         )
-        return DeadLetter(error.code, document, events.encode(event), *telemetry.fields_of(order.context))
+        carried = spans.buried(order, spans.lost(order), event)
+        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried))
 
 
 def _now() -> int:

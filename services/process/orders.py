@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 from services.process.pipeline import result_key
 from services.process.request import Report, Request
@@ -22,13 +22,13 @@ _WRITTEN: Final = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One job as read from its entry. `context` is the trace context that the entry carries."""
+    """One job as read from its entry. `parent` is the span that the entry names, invalid when it names none."""
 
     source: Source
     entry: Entry
     upload: ImageUploaded
     job_id: str
-    context: Context
+    parent: Span
 
     @property
     def attempt(self) -> int:
@@ -40,7 +40,7 @@ def read(source: Source, entry: Entry) -> Order:
     """Read one entry. Raises InvalidEvent."""
     upload = events.decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id)
     assert upload.job_id is not None  # noqa: S101 - decode_uploaded fills it in
-    return Order(source, entry, upload, upload.job_id, telemetry.context_of(entry.fields))
+    return Order(source, entry, upload, upload.job_id, telemetry.span_of(entry.fields))
 
 
 def identity(upload: ImageUploaded) -> Result | None:

@@ -1,81 +1,139 @@
-"""The spans of one image in the process service: one for the entry, one per step, one for the event that follows.
+"""The spans of one image in the process service: one per attempt, in it one per step and one per event it publishes.
 
-Names and attributes follow OpenTelemetry's messaging conventions; the steps carry the times that the pool child
-measured.
+The identity of an attempt's span follows from its entry and number. So when a worker is killed, whose span is never
+sent, its successor tells of the attempt in its place: what was published meanwhile keeps its parent, and the
+new attempt links the old one. A worker that lost its entry, or hands it back, keeps silent about it.
 """
 
+from hashlib import blake2b
 from typing import Final
 
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, StatusCode
 
 from services.process.orders import Order
 from services.process.request import Report
-from shared import keys, telemetry
-from shared.events import Failure
+from shared import keys, semantics, telemetry, tracing
+from shared.events import Failure, ImageProgress
+from shared.tracing import Recorded
 
-_UPLOADED: Final = {False: "image.uploaded", True: "image.uploaded.bulk"}
+#: Steps of the pipeline whose work has a name of its own in traces.
+_NAMES: Final = {"load": "fetch"}
+_SILENT: Final = Failure("lost", "The worker of this attempt went silent or could not finish it.")
 
 
 def begin(order: Order) -> Span:
-    """The span of work on one entry, child of what published it. Costs next to nothing when nobody records."""
-    stream = _UPLOADED[order.source.bulk]
-    return telemetry.tracer.start_span(
-        f"{stream} process",
-        context=order.context,
-        kind=SpanKind.CONSUMER,
-        attributes={
-            "messaging.system": "redis",
-            "messaging.operation.type": "process",
-            "messaging.operation.name": "process",
-            "messaging.destination.name": stream,
-            "messaging.destination.partition.id": str(order.source.partition),
-            "messaging.consumer.group.name": keys.PROCESS_GROUP,
-            "messaging.message.id": order.entry.id,
-            "darkroom.job.id": order.job_id,
-            "darkroom.job.run": order.upload.run,
-            "darkroom.attempt": order.attempt,
-        },
-    )
+    """The span of this attempt, child of what published the entry. Costs next to nothing when nobody records."""
+    return _attempt(order, order.attempt, start_ns=0)
+
+
+def tell_of_lost(order: Order, span: Span, since_ms: int) -> None:
+    """Tell of the attempt before this one, which nobody else can; `since_ms` is when it began (0: not known)."""
+    if order.attempt == 1 or not isinstance(span, Recorded):
+        return
+    span.add_link(lost(order, since_ms, span.start_ns).get_span_context())
+
+
+def lost(order: Order, since_ms: int = 0, until_ns: int = 0) -> Span:
+    """The span of the attempt before this one, told in place of a worker that went silent."""
+    begun = (since_ms or int(order.entry.id.split("-")[0])) * 1_000_000
+    span = _attempt(order, order.attempt - 1, start_ns=begun)
+    if span.is_recording():
+        fail(span, _SILENT)
+        span.set_attribute(semantics.ENDED, _SILENT.code)
+        span.end(max(until_ns, begun) if until_ns else None)
+    return span
 
 
 def steps(span: Span, report: Report) -> None:
-    """A child span for each step that the report tells of, with its own times."""
+    """A child span for each step that the report tells of, with the times that the pool child measured."""
     if not span.is_recording():
         return
-    context = trace.set_span_in_context(span, Context())
     for step in report.steps:
-        child = telemetry.tracer.start_span(step.name, context=context, start_time=step.start_ns)
-        child.end(end_time=step.end_ns)
+        name = _NAMES.get(step.name, step.name)
+        telemetry.tracer.start(name, parent=span, start_ns=step.start_ns).end(step.end_ns)
 
 
-def publish(span: Span, order: Order) -> tuple[str, str]:
-    """`traceparent` and `tracestate` for the event that follows from this entry."""
+def publish(span: Span, order: Order, event: str) -> Span:
+    """The span of publishing the progress event `event` (its type); it is to be ended when that is done."""
     if not span.is_recording():
-        return telemetry.fields_of(order.context)
-    context = trace.set_span_in_context(span, Context())
-    producer = telemetry.tracer.start_span(
-        "image.progress publish",
-        context=context,
-        kind=SpanKind.PRODUCER,
+        return span
+    attributes = semantics.publishing(semantics.PROGRESS, order.source.partition, order.job_id)
+    attributes[semantics.EVENT] = event
+    return telemetry.tracer.start(
+        semantics.publish_name(semantics.PROGRESS), parent=span, kind=semantics.PRODUCER, attributes=attributes
+    )
+
+
+def buried(order: Order, span: Span, event: ImageProgress) -> Span:
+    """End the attempt `span` of an entry that becomes a dead letter; returns the span of the event that tells so."""
+    if not isinstance(span, Recorded):
+        return span
+    attributes = semantics.publishing(semantics.DEAD, order.source.partition, order.job_id)
+    name = semantics.publish_name(semantics.DEAD)
+    telemetry.tracer.start(name, parent=span, kind=semantics.PRODUCER, attributes=attributes).end()
+    publishing = telemetry.tracer.start(
+        semantics.publish_name(semantics.PROGRESS),
+        parent=span,
+        kind=semantics.PRODUCER,
         attributes={
-            "messaging.system": "redis",
-            "messaging.operation.type": "send",
-            "messaging.operation.name": "publish",
-            "messaging.destination.name": "image.progress",
-            "messaging.destination.partition.id": str(order.source.partition),
-            "darkroom.job.id": order.job_id,
+            **semantics.publishing(semantics.PROGRESS, order.source.partition, order.job_id),
+            semantics.EVENT: event.type,
         },
     )
-    fields = telemetry.fields_of(trace.set_span_in_context(producer, Context()))
-    producer.end()
-    return fields
+    publishing.end()
+    end(span, event)
+    return publishing
 
 
-def end(span: Span, error: Failure | None = None) -> None:
-    """Close the span of an entry, as an error when its job failed."""
-    if error is not None:
-        span.set_attribute("error.type", error.code)
-        span.set_status(Status(StatusCode.ERROR, error.message))
+def end(span: Span, event: ImageProgress) -> None:
+    """Close the span of an attempt that was settled, as an error when its job failed."""
+    if span.is_recording():
+        if event.cached:
+            span.set_attribute(semantics.CACHED, value=True)
+        if event.error is not None:
+            fail(span, event.error)
+        span.end()
+
+
+def fail(span: Span, error: Failure) -> None:
+    span.set_attribute(semantics.ERROR, error.code)
+    span.set_status(StatusCode.ERROR, error.message)
+
+
+def cancelled(span: Span) -> None:
+    """Close the span of an attempt whose job was cancelled or deleted: it has no successor."""
+    span.set_attribute(semantics.ENDED, "cancelled")
     span.end()
+
+
+def leave(span: Span) -> None:
+    """Let go of an attempt that was not settled: who takes the entry over tells of it."""
+    if isinstance(span, Recorded):
+        span.discard()
+
+
+def _attempt(order: Order, number: int, *, start_ns: int) -> Span:
+    parent = order.parent
+    if not telemetry.tracer.may_record(parent):
+        return telemetry.tracer.start("", parent=parent)
+    stream = semantics.uploaded(bulk=order.source.bulk)
+    attributes = semantics.processing(stream, order.source.partition, keys.PROCESS_GROUP, order.entry.id, order.job_id)
+    attributes[semantics.RUN] = order.upload.run
+    attributes[semantics.ATTEMPT] = number
+    return telemetry.tracer.start(
+        semantics.process_name(stream),
+        parent=parent,
+        kind=semantics.CONSUMER,
+        attributes=attributes,
+        start_ns=start_ns,
+        identity=_identity(order, number),
+    )
+
+
+def _identity(order: Order, number: int) -> tuple[str, str]:
+    """Trace and span id of one attempt. The trace id is for entries whose publisher traces nothing."""
+    own = tracing.known(order.parent)
+    seed = f"{order.source.stream}/{order.entry.id}/".encode() + (own.trace.encode() if own else b"")
+    digest = order.entry.fields.get(b"data", b"") if own is None else b""
+    entry = blake2b(seed + digest, digest_size=16)
+    return entry.hexdigest(), blake2b(entry.digest() + str(number).encode(), digest_size=8).hexdigest()

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from opentelemetry import context as tracing
+from opentelemetry import trace
 
 from services.results.reader import Reader
-from shared import keys, scripts, telemetry
+from shared import keys, scripts, tracing
 from shared.records import LIVE, JobRecord
 
 #: Tries of cancelling a job that ends, or runs anew, at the same moment.
@@ -39,7 +39,7 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
                 keys.changes(partition),
                 retention,
                 (record.upload.webhook if record.upload else None) or "",
-                telemetry.fields_of(tracing.get_current())[0],
+                tracing.carrier(trace.get_current_span())[0],
             ],
         )
         record = await reader.job(owner, job_id)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, StatusCode
 from redis.exceptions import RedisError
 
 from services.results.metrics import ResultsMetrics
-from shared import dead_letters, keys, scripts, telemetry
+from shared import dead_letters, keys, scripts, semantics, telemetry, tracing
 from shared.entries import Entry, Source
 from shared.errors import InvalidEvent
 from shared.events import ImageProgress, decode_progress, encode
@@ -64,13 +63,13 @@ class Projection:
             else:
                 steps.append(Step(entry, event, int(entry.id.split("-")[0])))
         if steps:
-            with _spans(source, steps):
+            with _spans(source, steps) as spans:
                 outcomes = await self._persist(
-                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps)
+                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, spans)
                 )
             self._note(steps, outcomes)
 
-    def _arguments(self, source: Source, steps: Sequence[Step]) -> list[Any]:
+    def _arguments(self, source: Source, steps: Sequence[Step], spans: Sequence[Span | None]) -> list[Any]:
         arguments: list[Any] = [
             source.group,
             keys.changes(source.partition),
@@ -78,8 +77,8 @@ class Projection:
             self._retention,
             keys.TALLY_TTL,
         ]
-        for step in steps:
-            arguments += _describe(step)
+        for step, span in zip(steps, spans, strict=True):
+            arguments += _describe(step, span)
         return arguments
 
     async def _bury(self, source: Source, entry: Entry, error: InvalidEvent) -> None:
@@ -147,10 +146,10 @@ def _keys(source: Source, steps: Sequence[Step]) -> list[str]:
     return names
 
 
-def _describe(step: Step) -> tuple[Any, ...]:
+def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
     """The arguments of one entry, in the order that project.lua describes."""
     event, upload, fields = step.event, step.event.upload, step.entry.fields
-    traced = _TRACEPARENT.fullmatch(fields.get(b"traceparent", b""))
+    traceparent, trace_id = _traced(fields, span)
     return (
         step.entry.id,
         event.type,
@@ -162,48 +161,55 @@ def _describe(step: Step) -> tuple[Any, ...]:
         created_at(event.job_id, step.at),
         step.at,
         event.attempt,
-        traced.group(1) if traced else b"",
+        trace_id,
         event.error.code if event.error else "",
         encode(upload) if event.type == "started" else fields[b"data"],
         upload.webhook or "",
-        traced.group() if traced else b"",
+        traceparent,
     )
 
 
+def _traced(fields: Mapping[bytes, bytes], span: Span | None) -> tuple[str | bytes, str | bytes]:
+    """What a webhook names as its cause, and the trace of the job; empty when its trace is not kept."""
+    if span is not None:
+        return tracing.carrier(span)[0], telemetry.trace_id(span)
+    found = _TRACEPARENT.fullmatch(fields.get(b"traceparent", b""))
+    if found is None:
+        return b"", b""
+    return found.group(), found.group(1) if int(found.group(2), 16) & 1 else b""
+
+
 @contextmanager
-def _spans(source: Source, steps: Sequence[Step]) -> Iterator[None]:
+def _spans(source: Source, steps: Sequence[Step]) -> Iterator[Sequence[Span | None]]:
     """A span for each sampled entry, a child of the one that published it, around the work on the whole batch."""
-    sampled = [step for step in steps if _is_sampled(step.entry.fields)]
-    if not sampled or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        yield
+    if not telemetry.tracer.on:
+        yield [None] * len(steps)
         return
-    stream = "image.progress"
-    spans = [
-        telemetry.tracer.start_span(
-            f"{stream} process",
-            context=telemetry.context_of(step.entry.fields),
-            kind=SpanKind.CONSUMER,
-            attributes={
-                "messaging.system": "redis",
-                "messaging.operation.type": "process",
-                "messaging.operation.name": "process",
-                "messaging.destination.name": stream,
-                "messaging.destination.partition.id": str(source.partition),
-                "messaging.consumer.group.name": source.group,
-                "messaging.message.id": step.entry.id,
-                "darkroom.job.id": step.event.job_id,
-                "darkroom.event.type": step.event.type,
-            },
-        )
-        for step in sampled
-    ]
+    spans = [_span(source, step) for step in steps]
     try:
-        yield
+        yield spans
+    except BaseException as error:
+        for span in spans:
+            span.record_exception(error)
+            span.set_status(StatusCode.ERROR)
+        raise
     finally:
         for span in spans:
             span.end()
 
 
-def _is_sampled(fields: Mapping[bytes, bytes]) -> bool:
-    match = _TRACEPARENT.fullmatch(fields.get(b"traceparent", b""))
-    return match is not None and int(match.group(2), 16) & 1 == 1
+def _span(source: Source, step: Step) -> Span:
+    parent = telemetry.span_of(step.entry.fields)
+    if not telemetry.tracer.may_record(parent):
+        return parent
+    attributes = semantics.processing(
+        semantics.PROGRESS, source.partition, source.group, step.entry.id, step.event.job_id
+    )
+    attributes[semantics.EVENT] = step.event.type
+    return telemetry.tracer.start(
+        semantics.process_name(semantics.PROGRESS),
+        parent=parent,
+        kind=semantics.CONSUMER,
+        attributes=attributes,
+        service="results",
+    )

@@ -8,13 +8,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Span
 
 from services.results.letters import Dead
 from services.results.projection import created_at
 from services.results.reader import Reader
-from shared import events, keys, scripts, telemetry
+from shared import events, keys, scripts, semantics, telemetry, tracing
 from shared.entries import Source
 from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
 from shared.events import ImageUploaded
@@ -37,7 +36,7 @@ class Again:
     upload: ImageUploaded
     source: Source
     letter: str
-    before: Context
+    before: Span
 
 
 class Replayer:
@@ -60,7 +59,7 @@ class Replayer:
             upload = None
         if upload is not None and upload.job_id is not None:
             record = await self._record(upload.owner, upload.job_id)
-            again = Again(upload, source, dead.place.entry_id, telemetry.context_of(dead.fields))
+            again = Again(upload, source, dead.place.entry_id, telemetry.span_of(dead.fields))
             await self._run(again, record)
             return upload.job_id
         restored = await self._restore(keys=[keys.dead(source.partition), source.stream], args=[dead.place.entry_id])
@@ -79,16 +78,16 @@ class Replayer:
         partition = self._reader.partition_of(job_id)
         source = Source(keys.uploaded(partition, bulk=record.bulk), keys.PROCESS_GROUP, partition, record.bulk)
         upload = msgspec.structs.replace(record.upload, job_id=job_id, owner=owner, batch=record.batch or None)
-        await self._run(Again(upload, source, "", Context()), record)
+        await self._run(Again(upload, source, "", trace.INVALID_SPAN), record)
 
     async def _run(self, again: Again, record: JobRecord | None) -> None:
         job_id = again.upload.job_id or ""
         for _ in range(_TRIES):
             run = max(again.upload.run, record.run if record else 0) + 1
             with _span(again, record) as span:
-                outcome = await self._call(again, record, run, trace.set_span_in_context(span, Context()))
+                outcome = await self._call(again, record, run, span)
             if outcome == _PUBLISHED:
-                log.info("runs again", job=job_id, run=run, letter=again.letter or None)
+                log.info("job runs again", job_id=job_id, **telemetry.ids(span), run=run, letter=again.letter or None)
                 return
             if outcome == _NO_LETTER:
                 raise NotFound("There is no such dead letter.")
@@ -99,7 +98,7 @@ class Replayer:
                 # Our own call whose reply was lost, or a twin of it: that run is on its way.
                 return
 
-    async def _call(self, again: Again, record: JobRecord | None, run: int, context: Context) -> int:
+    async def _call(self, again: Again, record: JobRecord | None, run: int, span: Span) -> int:
         event = msgspec.structs.replace(again.upload, run=run)
         partition, job_id = again.source.partition, event.job_id or ""
         job = keys.job(partition, job_id)
@@ -117,7 +116,7 @@ class Replayer:
             keys.batch_jobs(partition, batch) if batch else job,
         ]
         arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
-        traced = [*telemetry.fields_of(context), telemetry.trace_id(context)]
+        traced = [*tracing.carrier(span), telemetry.trace_id(span)]
         rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
         return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
 
@@ -151,24 +150,17 @@ def _upload(source: Source, dead: Dead) -> ImageUploaded | None:
 
 
 @contextmanager
-def _span(again: Again, record: JobRecord | None) -> Iterator[trace.Span]:
-    earlier = trace.get_current_span(again.before).get_span_context()
-    stream = "image.uploaded.bulk" if again.source.bulk else "image.uploaded"
-    attributes = {
-        "messaging.system": "redis",
-        "messaging.operation.type": "send",
-        "messaging.operation.name": "publish",
-        "messaging.destination.name": stream,
-        "messaging.destination.partition.id": str(again.source.partition),
-        "darkroom.job.id": again.upload.job_id or "",
-    }
+def _span(again: Again, record: JobRecord | None) -> Iterator[Span]:
+    """The span that publishes the next run, linked to the one that published the run before."""
+    stream = semantics.uploaded(bulk=again.source.bulk)
+    attributes = semantics.publishing(stream, again.source.partition, again.upload.job_id or "")
     if record is not None and record.trace:
-        # A record keeps no span that could be linked, so the trace of the run before is named.
-        attributes["darkroom.previous.trace.id"] = record.trace
-    with telemetry.tracer.start_as_current_span(
-        f"{stream} publish",
-        kind=SpanKind.PRODUCER,
-        links=[Link(earlier)] if earlier.is_valid else [],
-        attributes=attributes,
+        # A retry has no entry whose span could be linked, so the trace of the run before is named as well.
+        attributes[semantics.PREVIOUS] = record.trace
+    with telemetry.tracer.running(
+        semantics.publish_name(stream), kind=semantics.PRODUCER, attributes=attributes, service="results"
     ) as span:
+        earlier = again.before.get_span_context()
+        if earlier.is_valid:
+            span.add_link(earlier)
         yield span

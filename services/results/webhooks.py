@@ -8,12 +8,14 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Literal
 
 import httpx
 import msgspec
 import structlog
-from opentelemetry.trace import SpanKind
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from redis.exceptions import RedisError
 
 from services.results import cloud_events, signing
@@ -21,7 +23,7 @@ from services.results.addresses import Refused, Unresolved, resolve
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
-from shared import keys, scripts, telemetry
+from shared import keys, scripts, semantics, telemetry, tracing
 from shared.entries import Entry, Source
 from shared.outage import Outage
 
@@ -129,19 +131,12 @@ class Webhooks:
             log.exception("unreadable webhook dropped", stream=source.stream, entry=entry.id)
             await self._over(source, entry)
             return
-        with telemetry.tracer.start_as_current_span(
-            "image.hooks process",
-            context=telemetry.context_of({b"traceparent": webhook.traceparent.encode()}),
-            kind=SpanKind.CONSUMER,
-            attributes={
-                "messaging.system": "redis",
-                "messaging.operation.type": "process",
-                "messaging.operation.name": "process",
-                "messaging.destination.name": "image.hooks",
-                "messaging.message.id": webhook.message_id,
-            },
-        ):
+        with _span(source, entry, webhook) as span:
             outcome, delay = await self._deliver(webhook)
+            span.set_attribute(semantics.OUTCOME, outcome)
+            if outcome != "delivered":
+                span.set_attribute(semantics.ERROR, outcome)
+                span.set_status(StatusCode.ERROR)
         self._metrics.webhooks.labels(outcome).inc()
         if outcome == "again":
             later = msgspec.structs.replace(webhook, attempt=webhook.attempt + 1)
@@ -190,7 +185,12 @@ class Webhooks:
             headers={**signed, "Host": url.netloc.decode(), "Content-Type": cloud_events.MEDIA_TYPE},
             extensions={"sni_hostname": url.host},
         )
-        response = await self._client.send(request, stream=True)
+        with _posting(url, webhook) as span:
+            traceparent, _ = tracing.carrier(span)
+            if traceparent:
+                request.headers["traceparent"] = traceparent
+            response = await self._client.send(request, stream=True)
+            span.set_attribute(semantics.STATUS, response.status_code)
         # Only the status counts; what else the receiver has to say is not read.
         await response.aclose()
         return response
@@ -209,6 +209,28 @@ class Webhooks:
             else:
                 self._outage.over()
                 return
+
+
+def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextManager[Span]:
+    """The span of one try, child of the projection that ended the job, whichever try it is."""
+    attributes = semantics.processing(semantics.HOOKS, source.partition, source.group, entry.id, webhook.subject)
+    attributes |= {semantics.WEBHOOK: webhook.type, semantics.WEBHOOK_ATTEMPT: webhook.attempt}
+    return telemetry.tracer.running(
+        semantics.process_name(semantics.HOOKS),
+        parent=tracing.read(webhook.traceparent) or trace.INVALID_SPAN,
+        kind=semantics.CONSUMER,
+        attributes=attributes,
+        service="results",
+    )
+
+
+def _posting(url: httpx.URL, webhook: Webhook) -> AbstractContextManager[Span]:
+    attributes: semantics.Attributes = {semantics.METHOD: "POST", semantics.SERVER: url.host}
+    if url.port is not None:
+        attributes[semantics.PORT] = url.port
+    if webhook.attempt > 1:
+        attributes[semantics.RESENT] = webhook.attempt - 1
+    return telemetry.tracer.running("POST", kind=SpanKind.CLIENT, attributes=attributes)
 
 
 def _keys(partition: int) -> list[str]:

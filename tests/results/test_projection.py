@@ -1,13 +1,13 @@
 import json
 
 import msgspec
-from opentelemetry.sdk.trace import TracerProvider
 
 from services.results.projection import created_at
 from shared import keys
 from shared.dead_letters import Letter
 from shared.events import ImageUploaded, encode
 from tests.results.story import SOURCE, Story, failed, processed, started, upload
+from tests.support.recording import recorded
 
 
 async def test_a_job_goes_from_queued_over_processing_to_done(story: Story) -> None:
@@ -155,11 +155,20 @@ def test_the_creation_of_an_unrecorded_job_is_read_from_its_id() -> None:
 
 
 async def test_each_sampled_entry_gets_its_own_child_span(story: Story) -> None:
-    assert isinstance(TracerProvider(), TracerProvider)
     (job_id,) = await story.submit("cat.jpg")
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with recorded() as spans:
+        await story.project(processed(await story.upload_of(job_id)), traceparent=parent)
+    (span,) = spans
+    assert (span.name, span.parent) == ("process image.progress", "00f067aa0ba902b7")
+    assert (await story.job(job_id)).trace == span.trace == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def test_a_trace_that_is_not_kept_is_not_promised_to_anybody(story: Story) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
     await story.project(processed(await story.upload_of(job_id)), traceparent=parent)
-    assert (await story.job(job_id)).trace == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert not (await story.job(job_id)).trace
 
 
 async def test_an_uploaded_event_survives_the_round_trip(story: Story) -> None:

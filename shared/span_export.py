@@ -1,0 +1,100 @@
+"""Sending finished spans: a bounded queue, a thread that encodes and posts, and silence about what goes on for long.
+
+A receiver that is away costs spans, never images: the queue drops what does not fit, with one log line when it begins
+and one when it is over.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from shared import otlp
+from shared.tracing import Recorded
+
+log = structlog.get_logger()
+
+#: Defaults of OpenTelemetry's batch processor, except for a shorter delay: people wait for a trace.
+QUEUE: Final = 8192
+BATCH: Final = 512
+DELAY: Final = 1.0
+
+
+class SpanSender:
+    """Collects spans from any thread and posts them with `post`, which tells whether the receiver took them.
+
+    `queue` and `batch` are in spans, `delay` in seconds. `resources` and `scope` are as in `shared.otlp.request`.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[bytes], bool],
+        resources: Mapping[str, bytes],
+        scope: bytes,
+        *,
+        queue: int = QUEUE,
+        batch: int = BATCH,
+        delay: float = DELAY,
+    ) -> None:
+        self._post = post
+        self._resources = resources
+        self._scope = scope
+        self._queue: deque[Recorded] = deque()
+        self._room = queue
+        self._batch = min(batch, queue)
+        self._delay = delay
+        self._wake = threading.Event()
+        self._closing = False
+        self._failing = False
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
+        self._thread.start()
+
+    def put(self, span: Recorded) -> None:
+        """Take a span; without room it is dropped and counted."""
+        if len(self._queue) >= self._room:
+            self.dropped += 1
+            return
+        self._queue.append(span)
+        if len(self._queue) >= self._batch and not self._wake.is_set():
+            self._wake.set()
+
+    def close(self, timeout: float) -> None:
+        """Send what is held, for `timeout` seconds at most."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout)
+        lost = len(self._queue) + self.dropped
+        if lost:
+            log.warning("spans were not sent", spans=lost)
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(self._delay)
+            self._wake.clear()
+            self._send_all()
+        self._send_all()
+
+    def _send_all(self) -> None:
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
+            try:
+                taken = self._post(otlp.request(batch, self._resources, self._scope))
+            except Exception:
+                # A defect here must not end the thread: all spans to come would be lost for it.
+                log.exception("spans could not be encoded", spans=len(batch))
+                taken = False
+            self._note(taken, len(batch))
+
+    def _note(self, taken: bool, spans: int) -> None:  # noqa: FBT001 - what `post` answered
+        if not taken:
+            self.dropped += spans
+        if taken == self._failing:
+            self._failing = not taken
+            if taken:
+                log.info("spans are taken again", dropped=self.dropped)
+                self.dropped = 0
+            else:
+                log.warning("spans are not taken", hint="is the receiver of OTEL_EXPORTER_OTLP_ENDPOINT up?")
