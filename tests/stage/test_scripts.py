@@ -206,10 +206,10 @@ async def test_start_publishes_for_the_owner_only_and_never_for_a_job_that_is_ov
     job_key = keys.job(0, "0-x")
     start = scripts.load(redis, "start")
     call = {"keys": [UPLOADS.stream, PROGRESS, job_key]}
-    assert await start(**call, args=[UPLOADS.group, "b", entry_id, 1, "{}", "", ""]) == 0
-    assert await start(**call, args=[UPLOADS.group, "a", entry_id, 1, "{}", "", ""]) == 1
+    assert await start(**call, args=[UPLOADS.group, "b", entry_id, 1, "{}", "", "", 1]) == [0, 0]
+    assert await start(**call, args=[UPLOADS.group, "a", entry_id, 1, "{}", "", "", 1]) == [1, 0]
     await redis.hset(job_key, mapping={"state": "processing", "run": "2"})
-    assert await start(**call, args=[UPLOADS.group, "a", entry_id, 1, "{}", "", ""]) == -1
+    assert await start(**call, args=[UPLOADS.group, "a", entry_id, 1, "{}", "", "", 1]) == [-1, 0]
     assert await redis.xlen(PROGRESS) == 1
     assert await starts(redis) == {}
 
