@@ -74,6 +74,18 @@ class TooManyPixels(DarkroomError):
     title = "Too many pixels"
 
 
+class TooManyFrames(DarkroomError):
+    code = "too_many_frames"
+    status = 422
+    title = "Too many frames"
+
+
+class TooManyFilters(DarkroomError):
+    code = "too_many_filters"
+    status = 422
+    title = "Too many filters"
+
+
 class UnknownFilter(DarkroomError):
     code = "unknown_filter"
     status = 422

@@ -32,6 +32,14 @@ class Output(msgspec.Struct, omit_defaults=True, frozen=True):
 
     format: str | None = None
     quality: int | None = None
+    #: Whether no sample may change: webp, and png, which never loses any. Not for jpeg and avif.
+    lossless: bool = False
+    #: Chroma subsampling of a jpeg: 420, 422 or 444; none means 420. Other formats take no notice.
+    subsampling: str | None = None
+    #: What stays of the source's metadata: none, icc (the colour profile) or all (profile and EXIF).
+    metadata: str = "icc"
+    #: first: the first picture of an animation; all: every one, written as webp, png or avif.
+    frames: str = "first"
 
 
 class ImageUploaded(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):

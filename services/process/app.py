@@ -5,8 +5,6 @@ from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.process.developer import Developer
 from services.process.door import AHEAD, PoolDoor
@@ -17,14 +15,16 @@ from services.process.pool import Pool
 from services.process.settings import ProcessSettings
 from shared import catalogue, groups, keys
 from shared.blobs import BlobStore
+from shared.chores import Chore
+from shared.connections import connect
 from shared.entries import Source
 from shared.health import Health
 from shared.stage import Stage
 
 log = structlog.get_logger()
 
-#: Seconds between two heartbeats: two may be missed.
-_HEARTBEAT: Final = keys.HEARTBEAT_TTL / 3
+#: Seconds between two heartbeats: several may be missed, and a flushed Redis knows the filters again soon.
+_HEARTBEAT: Final = keys.HEARTBEAT_TTL / 10
 
 
 class ProcessService:
@@ -38,10 +38,11 @@ class ProcessService:
         self.registry = CollectorRegistry()
         self.health = Health(self.name, ENGINE_VERSION)
         self._metrics = Metrics(self.registry)
-        self._redis = Redis.from_url(settings.redis_url)
+        self._redis = connect(settings.redis_url)
+        self._store = BlobStore(settings.blob_url)
         self._pool = Pool(settings)
         self._door = PoolDoor(self._pool.size)
-        self._developer = Developer(settings, self._redis, self._pool, self._door, self._metrics)
+        self._developer = Developer(settings, self._redis, self._store, self._pool, self._door, self._metrics)
         self._sources = [
             Source(keys.uploaded(partition, bulk=bulk), keys.PROCESS_GROUP, partition, bulk)
             for partition in range(settings.partitions)
@@ -57,18 +58,21 @@ class ProcessService:
             obituary=self._developer.obituary,
         )
         self._developer.stage = self._stage
+        self._beating = Chore("offer filters", self._offer, pause=_HEARTBEAT, outage=self._stage.outage)
         self._heartbeat: asyncio.Task[None] | None = None
         self._counted: dict[str, int] = {}
 
     async def start(self) -> None:
-        """Warm the pool, then offer the filters, then read."""
+        """Warm the pool, then read, then offer the filters."""
         await self._pool.start()
-        self._heartbeat = asyncio.create_task(self._beat())
         await self._stage.start()
+        await self._stage.outage.persist(self._offer)
+        self._heartbeat = asyncio.create_task(self._beating.run())
         self.health.add("redis", self._ping)
         self.health.add("stage", self._stage.check)
         self.health.add("pool", self._check_pool)
-        self.health.add("store", BlobStore(self.settings.blob_url).check)
+        self.health.add("store", self._store.check)
+        self.health.add("filters", self._check_offer)
 
     async def refresh_metrics(self) -> None:
         self._metrics.children.set(self._pool.children)
@@ -100,12 +104,10 @@ class ProcessService:
             message = "No pool process is alive."
             raise RuntimeError(message)
 
-    async def _beat(self) -> None:
-        """Offer the filters of this engine version for as long as the service lives."""
-        while True:
-            try:
-                await catalogue.publish(self._redis, ENGINE_VERSION, documents())
-            except (RedisError, OSError) as error:
-                await self._stage.outage.wait(error)
-            else:
-                await asyncio.sleep(_HEARTBEAT)
+    async def _check_offer(self) -> None:
+        if self._beating.fault is not None:
+            raise self._beating.fault
+
+    async def _offer(self) -> None:
+        """Offer the filters of this engine version; repeated for as long as the service lives."""
+        await catalogue.publish(self._redis, ENGINE_VERSION, documents())

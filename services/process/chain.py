@@ -8,7 +8,7 @@ import numpy as np
 
 from services.process.limits import Limits
 from services.process.picture import Picture, Pixels
-from services.process.registry import Filter, Kind, Parameters, Table
+from services.process.registry import Filter, Kind, Parameters, Size, Table
 from services.process.tones import apply_table
 
 #: Pixels that a run of pointwise filters takes at a time: their samples, in and out, stay in the second-level cache.
@@ -32,6 +32,19 @@ def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits) -> Pictu
         for known, parameters in links:
             picture = _run_one(picture, known, parameters, limits)
     return picture
+
+
+def scaled_first(chain: Sequence[_Link], size: Size) -> tuple[Sequence[_Link], Size | None]:
+    """Let the decoder scale where the chain begins with that: the chain for it, and the least size it needs."""
+    if not chain:
+        return chain, None
+    first, parameters = chain[0]
+    if first.settled is None or first.resized is None:
+        return chain, None
+    at_least = first.resized(parameters, size)
+    if at_least[0] > size[0] or at_least[1] > size[1]:
+        return chain, None
+    return [(first, first.settled(parameters, size)), *chain[1:]], at_least
 
 
 def _run_one(picture: Picture, known: Filter, parameters: Parameters, limits: Limits) -> Picture:

@@ -1,4 +1,4 @@
-"""EXIF and ICC data inside JPEG, PNG and WebP files, found without decoding.
+"""EXIF and ICC data inside JPEG, PNG, WebP and AVIF files, found without decoding.
 
 Sources: ITU-T T.81 annex B and JEITA CP-3451 (JPEG, EXIF), ICC.1:2022 annex B.4 (profiles in JPEG), W3C PNG third
 edition, RFC 9649 (WebP). Files come from strangers: what is malformed ends the walk, it never raises.
@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from shared.avif import read_avif
 
 _EXIF_HEAD: Final = b"Exif\x00\x00"
 _ICC_HEAD: Final = b"ICC_PROFILE\x00"
@@ -27,12 +29,9 @@ class Metadata:
 
 
 def metadata(kind: str, data: memoryview) -> Metadata:
-    """The metadata of a `jpeg`, `png` or `webp` file; none of it for other formats."""
-    if kind == "jpeg":
-        return _of_jpeg(data)
-    if kind == "png":
-        return _of_png(data)
-    return _of_webp(data) if kind == "webp" else Metadata()
+    """The metadata of a `jpeg`, `png` or `webp` file; of an `avif` file its profile; of others none."""
+    read = {"jpeg": _of_jpeg, "png": _of_png, "webp": _of_webp, "avif": _of_avif}.get(kind)
+    return read(data) if read else Metadata()
 
 
 def orientation_in(exif: bytes) -> int:
@@ -140,3 +139,7 @@ def _of_webp(data: memoryview) -> Metadata:
             icc = bytes(body)
         at += 8 + length + (length & 1)
     return Metadata(exif, icc)
+
+
+def _of_avif(data: memoryview) -> Metadata:
+    return Metadata(icc=read_avif(data).icc)

@@ -11,8 +11,8 @@ from typing import Final
 _PACKAGES: Final = ("numba", "numpy", "opencv-python-headless", "simplejpeg")
 #: Modules of this package that pixels depend on, beside every filter.
 _MODULES: Final = (
-    "chain.py", "codec.py", "containers.py", "header.py", "kernels.py", "orientation.py", "picture.py", "pipeline.py",
-    "registry.py", "tones.py",
+    "chain.py", "codec.py", "containers.py", "encoder.py", "header.py", "kernels.py", "orientation.py", "output.py",
+    "picture.py", "pipeline.py", "registry.py", "tones.py",
 )  # fmt: skip
 
 

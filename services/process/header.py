@@ -8,6 +8,7 @@ from typing import Final
 import imagesize
 
 from services.process import containers
+from shared.avif import read_avif
 from shared.errors import CorruptImage, UnsupportedMedia
 
 #: Format name → media type, for everything that is read here.
@@ -60,16 +61,24 @@ def read_header(data: memoryview) -> Header:
     if kind is None:
         raise UnsupportedMedia(f"This is none of {', '.join(MEDIA_TYPES)}.", allowed=list(MEDIA_TYPES.values()))
     try:
-        info = imagesize.get_info(io.BytesIO(data), dpi=False, colors=False, exif_rotation=False, channels=False)
+        header = _avif(data) if kind == "avif" else _by_imagesize(kind, data)
     except ValueError as error:
         raise CorruptImage(f"The header of this {kind} file is damaged or cut short.") from error
-    if info.width < 1 or info.height < 1:
+    if header.width < 1 or header.height < 1:
         raise CorruptImage(f"The header of this {kind} file names no size.")
-    return Header(kind, info.width, info.height, _orientation(kind, data, info.rotation))
+    return header
 
 
-def _orientation(kind: str, data: memoryview, from_size: int) -> int:
-    if kind in ("tiff", "avif"):
-        return from_size if from_size in range(1, 9) else 1
-    exif = containers.metadata(kind, data).exif
-    return containers.orientation_in(exif) if exif else 1
+def _avif(data: memoryview) -> Header:
+    found = read_avif(data)
+    return Header("avif", found.width, found.height, found.orientation)
+
+
+def _by_imagesize(kind: str, data: memoryview) -> Header:
+    info = imagesize.get_info(io.BytesIO(data), dpi=False, colors=False, exif_rotation=False, channels=False)
+    if kind == "tiff":
+        orientation = info.rotation if info.rotation in range(1, 9) else 1
+    else:
+        exif = containers.metadata(kind, data).exif
+        orientation = containers.orientation_in(exif) if exif else 1
+    return Header(kind, info.width, info.height, orientation)

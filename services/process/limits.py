@@ -4,20 +4,21 @@ from typing import Final
 
 import msgspec
 
-from shared.errors import InvalidParameter, TooManyBytes, TooManyPixels
+from shared.errors import TooManyBytes, TooManyFilters, TooManyFrames, TooManyPixels
 
 #: Longest side of a picture in pixels: what JPEG, the narrowest of our formats that is not WebP, can hold.
 LONGEST_SIDE: Final = 65_535
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The limits of one image: `bytes` of its file, `pixels` of it at any step, `filters` in its chain.
+    """The limits of one image: `bytes` of its file, `pixels` of it at any step, `frames` of it, `filters` in its chain.
 
     Seconds and memory of an image are watched from outside, by the pool.
     """
 
     bytes: int = 64 * 1024 * 1024
     pixels: int = 100_000_000
+    frames: int = 1_000
     filters: int = 32
 
     def check_bytes(self, size: int) -> None:
@@ -37,11 +38,22 @@ class Limits(msgspec.Struct, frozen=True):
                 f"{who} has {width}×{height} pixels; a side has at most {LONGEST_SIDE}.", allowed=LONGEST_SIDE
             )
 
+    def frames_of(self, width: int, height: int) -> int:
+        """Frames of this size that an animation may have: the pixels of all of them count together."""
+        return max(1, min(self.frames, self.pixels // (width * height)))
+
+    def check_frames(self, count: int, width: int, height: int) -> None:
+        """Raise TooManyFrames or TooManyPixels when an animation has too many frames of this size."""
+        if count > self.frames:
+            raise TooManyFrames(f"The animation has more than {self.frames} frames.", allowed=self.frames)
+        if count > self.frames_of(width, height):
+            raise TooManyPixels(
+                f"The animation has more than {self.pixels} pixels in all its frames.", allowed=self.pixels
+            )
+
     def check_filters(self, count: int) -> None:
-        """Raise InvalidParameter when a chain has too many filters."""
+        """Raise TooManyFilters when a chain has too many of them."""
         if count > self.filters:
-            raise InvalidParameter(
-                f"A chain has at most {self.filters} filters, this one has {count}.",
-                parameter="filters",
-                allowed=self.filters,
+            raise TooManyFilters(
+                f"A chain has at most {self.filters} filters, this one has {count}.", allowed=self.filters
             )

@@ -6,6 +6,7 @@ from typing import Final
 import cv2
 
 from services.process.picture import Picture, Pixels
+from services.process.registry import Size
 
 _HORIZONTAL: Final = 1
 _VERTICAL: Final = 0
@@ -20,6 +21,11 @@ _TURNS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     7: lambda pixels: cv2.flip(cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE), _VERTICAL),
     8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
+
+
+def upright_size(size: Size, orientation: int) -> Size:
+    """Width and height as seen of a picture that is stored with this size, and the other way round."""
+    return (size[1], size[0]) if orientation >= 5 else size
 
 
 def turn_upright(picture: Picture, orientation: int) -> Picture:

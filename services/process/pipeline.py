@@ -13,12 +13,14 @@ import cv2
 import msgspec
 
 from services.process import codec
-from services.process.chain import run_chain
+from services.process.chain import run_chain, scaled_first
+from services.process.containers import Metadata, metadata, upright
+from services.process.encoder import Encoded, Recipe, encode_all
 from services.process.engine import ENGINE_VERSION
 from services.process.filters import canonical, read_chain
 from services.process.header import Header, read_header
-from services.process.orientation import turn_upright
-from services.process.picture import Picture
+from services.process.orientation import turn_upright, upright_size
+from services.process.output import check_output, written_format
 from services.process.registry import Filter, Parameters
 from services.process.request import Report, Request, Source, Step
 from shared.blobs import BlobStore, blob_key, digest_of, today
@@ -26,6 +28,7 @@ from shared.errors import DarkroomError, OutOfMemory
 from shared.events import Failure, FilterSpec, Output, Result
 
 _T = TypeVar("_T")
+_NO_METADATA: Final = Metadata()
 _UNREAD: Final = Header("", 0, 0, 1)
 
 
@@ -40,8 +43,9 @@ class Development:
     source: Source | None = None
     header: Header = _UNREAD
     key: str = ""
-    picture: Picture | None = None
-    encoded: codec.Encoded | None = None
+    metadata: Metadata = _NO_METADATA
+    decoded: codec.Decoded | None = None
+    encoded: Encoded | None = None
     result: Result | None = None
     cached: bool = False
     steps: list[Step] = field(default_factory=list)
@@ -83,7 +87,7 @@ def guard(work: Development) -> None:
     work.chain = read_chain(work.request.filters)
     work.header = header = read_header(data)
     limits.check_pixels(header.width, header.height)
-    codec.check_output(work.request.output)
+    check_output(work.request.output)
     source = _known(work.source)
     work.source = msgspec.structs.replace(
         source, media_type=header.media_type, width=header.width, height=header.height
@@ -104,26 +108,37 @@ def recall(work: Development) -> None:
 
 
 def decode(work: Development) -> None:
-    """File to pixels, turned upright."""
-    picture = codec.decode(work.data, work.header, work.request.limits)
+    """File to pixels, turned upright; scaled down on the way where the chain begins with that."""
+    header, limits = work.header, work.request.limits
+    work.metadata = _kept(work)
+    if work.request.output.frames == "all":
+        decoded = codec.decode_all(work.data, header, limits)
+    else:
+        work.chain, at_least = scaled_first(work.chain, upright_size((header.width, header.height), header.orientation))
+        stored = upright_size(at_least, header.orientation) if at_least else None
+        decoded = codec.decode(work.data, header, limits, stored)
     work.data = memoryview(b"")
-    work.picture = turn_upright(picture, work.header.orientation)
+    decoded.frames = [turn_upright(frame, header.orientation) for frame in decoded.frames]
+    work.decoded = decoded
 
 
 def filters(work: Development) -> None:
     """Run the chain."""
-    work.picture = run_chain(_known(work.picture), work.chain, work.request.limits)
+    decoded = _known(work.decoded)
+    for number, frame in enumerate(decoded.frames):
+        decoded.frames[number] = run_chain(frame, work.chain, work.request.limits)
 
 
 def encode(work: Development) -> None:
     """Pixels to a file."""
-    kind = codec.output_format(work.header, work.request.output)
-    work.encoded = codec.encode(_known(work.picture), kind, work.request.output.quality)
+    output = work.request.output
+    recipe = Recipe(written_format(work.header, output), output, work.metadata)
+    work.encoded = encode_all(_known(work.decoded), recipe)
 
 
 def store(work: Development) -> None:
     """Put the result under its key."""
-    encoded, picture = _known(work.encoded), _known(work.picture)
+    encoded, picture = _known(work.encoded), _known(work.decoded).frames[0]
     work.store.put(work.key, encoded.data)
     work.result = Result(
         key=work.key,
@@ -135,6 +150,15 @@ def store(work: Development) -> None:
 
 
 STEPS: Final[tuple[Callable[[Development], None], ...]] = (load, guard, recall, decode, filters, encode, store)
+
+
+def _kept(work: Development) -> Metadata:
+    """The metadata of the source that goes into the result, with its orientation set right."""
+    choice = work.request.output.metadata
+    if choice == "none":
+        return _NO_METADATA
+    found = metadata(work.header.format, work.data)
+    return Metadata(upright(found.exif) if found.exif and choice == "all" else None, found.icc)
 
 
 def _known(value: _T | None) -> _T:

@@ -54,7 +54,10 @@ _P = TypeVar("_P", bound=Parameters)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One registered filter. `apply` is the declared function, `resized` the size of its result."""
+    """One registered filter. `apply` is the declared function, `resized` the size of its result.
+
+    `settled` gives parameters that make the same picture from one that was scaled down on its way in.
+    """
 
     name: str
     summary: str
@@ -62,6 +65,7 @@ class Filter:
     parameters: type[Parameters]
     apply: Callable[..., Any]
     resized: Callable[[Any, Size], Size] | None = None
+    settled: Callable[[Any, Size], Parameters] | None = None
 
 
 REGISTERED: dict[str, Filter] = {}
@@ -88,20 +92,24 @@ def area(model: type[_P]) -> Callable[[Callable[[Pixels, _P], Pixels]], Callable
 
 
 def geometry(
-    model: type[_P], *, resized: Callable[[_P, Size], Size]
+    model: type[_P], *, resized: Callable[[_P, Size], Size], settled: Callable[[_P, Size], _P] | None = None
 ) -> Callable[[Callable[[Pixels, _P], Pixels]], Callable[[Pixels, _P], Pixels]]:
     """Declare a function that moves pixels; `resized` tells the size of its result from the size it gets.
 
-    `resized` raises InvalidParameter where the parameters do not fit a picture of this size.
+    `resized` raises InvalidParameter where the parameters do not fit a picture of this size. A filter that only
+    scales gives `settled`, its parameters with the size of the result written out; a decoder may then scale first.
     """
-    return _on_pixels(Kind.GEOMETRY, model, resized)
+    return _on_pixels(Kind.GEOMETRY, model, resized, settled)
 
 
 def _on_pixels(
-    kind: Kind, model: type[_P], resized: Callable[[_P, Size], Size] | None = None
+    kind: Kind,
+    model: type[_P],
+    resized: Callable[[_P, Size], Size] | None = None,
+    settled: Callable[[_P, Size], _P] | None = None,
 ) -> Callable[[Callable[[Pixels, _P], Pixels]], Callable[[Pixels, _P], Pixels]]:
     def declare(function: Callable[[Pixels, _P], Pixels]) -> Callable[[Pixels, _P], Pixels]:
-        _register(kind, model, function, resized)
+        _register(kind, model, function, resized, settled)
         return function
 
     return declare
@@ -112,9 +120,10 @@ def _register(
     model: type[Parameters],
     function: Callable[..., Any],
     resized: Callable[[Any, Size], Size] | None = None,
+    settled: Callable[[Any, Size], Parameters] | None = None,
 ) -> None:
     name = function.__module__.rsplit(".", 1)[-1]
     if name in REGISTERED and REGISTERED[name].apply.__code__.co_filename != function.__code__.co_filename:
         raise ValueError(f"two filters are called {name!r}")
     summary = cast("str", model.__doc__).strip().splitlines()[0]
-    REGISTERED[name] = Filter(name, summary, kind, model, function, resized)
+    REGISTERED[name] = Filter(name, summary, kind, model, function, resized, settled)

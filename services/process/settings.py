@@ -17,6 +17,7 @@ class ProcessSettings(Settings):
     )
     max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Bytes that one image file may have.")
     max_pixels: int = Field(100_000_000, ge=1, description="Pixels that one image may have, at any step of its chain.")
+    max_frames: int = Field(1_000, ge=1, description="Frames that one animation may have.")
     max_filters: int = Field(LONGEST, ge=1, le=LONGEST, description="Filters that one chain may have.")
     recycle_growth: int = Field(
         512, ge=16, description="MiB that an idle worker may hold above its size at start before it is replaced."
@@ -24,4 +25,4 @@ class ProcessSettings(Settings):
 
     @property
     def limits(self) -> Limits:
-        return Limits(bytes=self.max_bytes, pixels=self.max_pixels, filters=self.max_filters)
+        return Limits(bytes=self.max_bytes, pixels=self.max_pixels, frames=self.max_frames, filters=self.max_filters)

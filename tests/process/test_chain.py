@@ -10,7 +10,7 @@ from services.process.filters import canonical, documents, read_chain
 from services.process.limits import Limits
 from services.process.picture import Picture
 from shared.catalogue import check_chain
-from shared.errors import DarkroomError, InvalidParameter, TooManyPixels, UnknownFilter
+from shared.errors import DarkroomError, InvalidParameter, TooManyFilters, TooManyPixels, UnknownFilter
 from tests.process.pictures import noise
 
 
@@ -80,5 +80,5 @@ def test_a_crop_outside_the_picture_is_refused() -> None:
 
 
 def test_a_chain_that_is_too_long_is_refused() -> None:
-    with pytest.raises(InvalidParameter, match="at most 3 filters, this one has 4"):
+    with pytest.raises(TooManyFilters, match="at most 3 filters, this one has 4"):
         Limits(filters=3).check_filters(4)

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from services.process import codec
+from services.process.encoder import Recipe, encode
 from services.process.header import read_header
 from services.process.limits import Limits
 from services.process.orientation import turn_upright
+from services.process.output import WRITTEN
 from services.process.picture import Picture
 from services.process.pipeline import develop
 from services.process.request import Request
 from shared.blobs import BlobStore
 from shared.errors import CorruptImage, TooManyPixels, UnsupportedMedia
+from shared.events import Output
 from tests.process.pictures import encoded, noise, scene
 
 LOSSLESS = {"png": ".png", "tiff": ".tiff"}
@@ -26,7 +29,7 @@ EVERY = {**LOSSLESS, **LOSSY, "gif": ".gif"}
 def decoded(data: bytes) -> Picture:
     view = memoryview(data)
     header = read_header(view)
-    return turn_upright(codec.decode(view, header, Limits()), header.orientation)
+    return turn_upright(codec.decode(view, header, Limits()).frames[0], header.orientation)
 
 
 def psnr(one: np.ndarray, other: np.ndarray) -> float:
@@ -47,11 +50,11 @@ def test_every_format_is_read(kind: str) -> None:
     assert psnr(made, pixels) > {"gif": 20, **dict.fromkeys(LOSSY, 30)}.get(kind, 300)
 
 
-@pytest.mark.parametrize("kind", codec.WRITTEN)
+@pytest.mark.parametrize("kind", WRITTEN)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_written_format_can_be_read_again(kind: str, channels: int) -> None:
     pixels = scene(64, 96) if channels == 3 else scene(64, 96)[:, :, 0].copy()
-    written = codec.encode(Picture(pixels), kind, None)
+    written = encode(Picture(pixels), Recipe(kind))
     assert written.media_type == f"image/{kind}"
     made = decoded(bytes(written.data)).colour
     if made.ndim > pixels.ndim:
@@ -95,14 +98,14 @@ def test_alpha_is_kept_where_the_format_keeps_it() -> None:
     assert made.alpha is not None
     np.testing.assert_array_equal(made.alpha, pixels[:, :, 3])
     for kind in ("png", "webp", "avif"):
-        again = decoded(bytes(codec.encode(made, kind, 100).data))
+        again = decoded(bytes(encode(made, Recipe(kind, Output(quality=100))).data))
         assert again.alpha is not None
         assert psnr(again.alpha, made.alpha) > 40
 
 
 def test_a_format_without_alpha_gets_the_picture_on_white() -> None:
     clear = Picture(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8))
-    assert decoded(bytes(codec.encode(clear, "jpeg", 90).data)).colour.min() > 250
+    assert decoded(bytes(encode(clear, Recipe("jpeg")).data)).colour.min() > 250
 
 
 def test_an_opaque_alpha_is_dropped() -> None:

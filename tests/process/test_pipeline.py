@@ -81,7 +81,7 @@ def test_other_work_has_another_key(other: dict[str, object]) -> None:
         (encoded(".png", scene(40, 60)), [{"name": "resize", "width": 61}], {}, Limits(pixels=2400), "too_many_pixels"),
         (encoded(".png", scene(40, 60)), [{"name": "blurr"}], {}, Limits(), "unknown_filter"),
         (encoded(".png", scene(40, 60)), [{"name": "blur", "size": 2}], {}, Limits(), "invalid_parameter"),
-        (encoded(".png", scene(40, 60)), [{"name": "blur"}] * 3, {}, Limits(filters=2), "invalid_parameter"),
+        (encoded(".png", scene(40, 60)), [{"name": "blur"}] * 3, {}, Limits(filters=2), "too_many_filters"),
         (encoded(".png", scene(40, 60)), [], {"format": "bmp"}, Limits(), "invalid_parameter"),
         (encoded(".png", scene(40, 60)), [], {"quality": 101}, Limits(), "invalid_parameter"),
         (encoded(".png", scene(1, 16384)), [], {"format": "webp"}, Limits(), "invalid_parameter"),

@@ -37,7 +37,12 @@ def resized(parameters: Resize, size: Size) -> Size:
     return new if parameters.enlarge or (new[0] <= width and new[1] <= height) else size
 
 
-@geometry(Resize, resized=resized)
+def _settled(parameters: Resize, size: Size) -> Resize:
+    width, height = resized(parameters, size)
+    return Resize(width=width, height=height, fit="stretch")
+
+
+@geometry(Resize, resized=resized, settled=_settled)
 def resize(pixels: Pixels, parameters: Resize) -> Pixels:
     """OpenCV's resize: INTER_AREA when both sides shrink, else INTER_CUBIC."""
     height, width = pixels.shape[:2]

@@ -1,0 +1,142 @@
+"""Pixels to files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from services.process.codec import Decoded
+from services.process.containers import Metadata
+from services.process.header import MEDIA_TYPES
+from services.process.picture import Picture, Pixels
+from shared.errors import InvalidParameter, OutOfMemory
+from shared.events import Output
+
+#: Quality (1 to 100) when none is asked for. PNG has no quality.
+DEFAULT_QUALITY: Final = {"jpeg": 90, "webp": 82, "avif": 60}
+_EXTENSION: Final = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+#: Longest side in pixels of the format that has a narrower limit than ours (WebP: RFC 9649, 14 bits).
+_LONGEST_SIDE: Final = {"webp": 16_383}
+#: AVIF effort, 0 (slow, small) to 10 (fast, large); what encoders on demand commonly take.
+_AVIF_SPEED: Final = 8
+#: The least that zlib compresses; more costs several times the time for a few percent.
+_PNG_LEVEL: Final = 1
+_SUBSAMPLINGS: Final = {
+    "420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    "422": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "444": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+#: Where an ICC profile names its colour space (ICC.1:2022, 7.2.8).
+_ICC_SPACE: Final = slice(16, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A file in memory with its media type."""
+
+    data: bytes | memoryview
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to write: format, the output's options, and the metadata that goes with it."""
+
+    format: str
+    output: Output = field(default_factory=Output)
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+def encode(picture: Picture, recipe: Recipe) -> Encoded:
+    """Encode one picture. Raises InvalidParameter for one that is too long for the format, OutOfMemory."""
+    _check_size(picture, recipe.format)
+    pixels = _planes(picture, alpha=recipe.format != "jpeg")
+    kinds, blocks = _blocks(recipe.metadata, grey=picture.colour.ndim == 2)
+    extension, options = _EXTENSION[recipe.format], _options(recipe)
+    if kinds:
+        done, data = cv2.imencodeWithMetadata(extension, pixels, kinds, blocks, options)
+    else:
+        done, data = cv2.imencode(extension, pixels, options)
+    return _finished(recipe.format, done, data)
+
+
+def encode_all(decoded: Decoded, recipe: Recipe) -> Encoded:
+    """Encode an animation; with one frame it is a plain picture. All frames have the same size."""
+    if len(decoded.frames) == 1:
+        return encode(decoded.frames[0], recipe)
+    _check_size(decoded.frames[0], recipe.format)
+    animation = cv2.Animation()
+    clear = any(frame.alpha is not None for frame in decoded.frames)
+    animation.frames = [_frame(frame, clear=clear) for frame in decoded.frames]
+    animation.durations = decoded.durations
+    animation.loop_count = decoded.loops
+    done, data = cv2.imencodeanimation(_EXTENSION[recipe.format], animation, _options(recipe))
+    return _finished(recipe.format, done, data)
+
+
+def _finished(kind: str, done: Any, data: Any) -> Encoded:  # noqa: ANN401 - OpenCV's stubs say no more
+    if not done:
+        raise OutOfMemory(f"There was not enough memory to write this picture as {kind}.")
+    return Encoded(data.data, MEDIA_TYPES[kind])
+
+
+def _check_size(picture: Picture, kind: str) -> None:
+    longest = _LONGEST_SIDE.get(kind)
+    if longest and max(picture.width, picture.height) > longest:
+        raise InvalidParameter(
+            f"A {kind} picture has sides of at most {longest} pixels, this one is {picture.width}×{picture.height}.",
+            parameter="format",
+            allowed=longest,
+        )
+
+
+def _blocks(metadata: Metadata, *, grey: bool) -> tuple[Sequence[int], Sequence[Pixels]]:
+    """What to embed: kinds and contents. A profile of another colour space than the picture's is left out."""
+    found: list[tuple[int, bytes]] = []
+    if metadata.exif:
+        found.append((cv2.IMAGE_METADATA_EXIF, metadata.exif))
+    if metadata.icc and metadata.icc[_ICC_SPACE] == (b"GRAY" if grey else b"RGB "):
+        found.append((cv2.IMAGE_METADATA_ICCP, metadata.icc))
+    return [kind for kind, _ in found], [np.frombuffer(block, np.uint8) for _, block in found]
+
+
+def _planes(picture: Picture, *, alpha: bool) -> Pixels:
+    """The planes to encode; a format without alpha gets the picture on white."""
+    if picture.alpha is None:
+        return picture.colour
+    colour = _coloured(picture.colour)
+    if alpha:
+        return cv2.merge([*cv2.split(colour), picture.alpha])
+    share = picture.alpha[:, :, None].astype(np.uint32)
+    return ((colour * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
+
+
+def _frame(picture: Picture, *, clear: bool) -> Pixels:
+    """One frame of an animation, BGR, or BGRA when any of its frames is."""
+    colour = _coloured(picture.colour)
+    if not clear:
+        return colour
+    alpha = picture.alpha if picture.alpha is not None else np.full(colour.shape[:2], 255, np.uint8)
+    return cv2.merge([*cv2.split(colour), alpha])
+
+
+def _coloured(colour: Pixels) -> Pixels:
+    return colour if colour.ndim == 3 else cv2.cvtColor(colour, cv2.COLOR_GRAY2BGR)
+
+
+def _options(recipe: Recipe) -> list[int]:
+    """OpenCV's pairs of option and value."""
+    output = recipe.output
+    if recipe.format == "png":
+        return [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
+    quality = output.quality or DEFAULT_QUALITY[recipe.format]
+    if recipe.format == "jpeg":
+        factor = _SUBSAMPLINGS[output.subsampling or "420"]
+        return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+    if recipe.format == "webp":
+        if output.lossless:
+            return [cv2.IMWRITE_WEBP_LOSSLESS_MODE, cv2.IMWRITE_WEBP_LOSSLESS_ON]
+        return [cv2.IMWRITE_WEBP_QUALITY, quality]
+    return [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_SPEED, _AVIF_SPEED]
