@@ -53,7 +53,7 @@ class IngestService:
             backlog=Backlog(
                 self._redis,
                 limit=settings.backlog_limit,
-                memory_limit=settings.memory_limit,
+                memory_limit=settings.redis_memory_share,
                 interval=settings.backlog_interval,
             ),
             metrics=metrics,

@@ -27,11 +27,12 @@ class IngestSettings(Settings):
         4 * MIB, ge=0, description="Bytes of one upload that are kept in memory; a larger one goes through a file."
     )
     upload_dir: Path = Field(
-        Path(gettempdir()), description="Folder for the unnamed files of uploads that are too large for memory."
+        Path(gettempdir()),
+        description="Folder for the unnamed files of uploads that are too large for memory. Default: the system's own.",
     )
     upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")
     catalogue_ttl: Seconds = Field(2.0, description="Seconds that the list of filters is reused.")
     backlog_interval: Seconds = Field(0.5, description="Seconds that the measured backlog is reused.")
-    memory_limit: float = Field(
+    redis_memory_share: float = Field(
         0.95, gt=0, le=1, description="Share of Redis's maxmemory in use above which uploads are refused."
     )

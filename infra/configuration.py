@@ -1,0 +1,62 @@
+"""Writes `docs/configuration.md` from the settings classes: `python -m infra.configuration`.
+
+A test compares the file with what this makes, so a setting cannot be added, renamed or given another default in silence.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic.fields import FieldInfo
+
+from services.ingest.settings import IngestSettings
+from services.process.settings import ProcessSettings
+from services.results.settings import ResultsSettings
+from shared.settings import Settings
+
+DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+_OPENING: Final = """\
+# Configuration
+
+Every setting is an environment variable, read once at start and checked: a wrong value ends the start with a message
+that says what is allowed. The defaults suit one machine. This page is made from the code by
+`python -m infra.configuration`.
+
+`OTEL_*` variables of the OpenTelemetry SDK are honoured as they are: set `OTEL_EXPORTER_OTLP_ENDPOINT` to export traces.
+"""
+_SECTIONS: Final = (
+    ("All services", Settings),
+    ("ingest", IngestSettings),
+    ("process", ProcessSettings),
+    ("results", ResultsSettings),
+)
+
+
+def render() -> str:
+    """The whole document."""
+    return "\n".join([_OPENING, *(line for title, settings in _SECTIONS for line in _section(title, settings))])
+
+
+def _section(title: str, settings: type[Settings]) -> Iterator[str]:
+    yield from (f"## {title}", "", "| variable | default | meaning |", "|---|---|---|")
+    for name, field in settings.model_fields.items():
+        if settings is Settings or name not in Settings.model_fields:
+            yield f"| `DARKROOM_{name.upper()}` | {_default(field)} | {field.description} |"
+    yield ""
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, Path) or (isinstance(value, str) and str(Path.cwd()) in value):
+        # A default that differs from place to place is said in words.
+        return "see there"
+    return f"`{value}`" if value not in (None, "") else "none"
+
+
+def main() -> None:
+    DOCUMENT.write_text(render(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
