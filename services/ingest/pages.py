@@ -36,7 +36,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 
-#: Sent with scripts, styles and data, where the rest means nothing: a page has two dozen of them, and every byte counts.
+#: Sent with scripts, styles and data, where the rest means nothing; a page has two dozen of them.
 ASSET_HEADERS: Final[Mapping[str, str]] = {
     name: SECURITY_HEADERS[name] for name in ("Cross-Origin-Resource-Policy", "X-Content-Type-Options")
 }
