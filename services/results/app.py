@@ -1,32 +1,41 @@
 """The results service: projects events into job state and serves state, bytes and live events."""
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
 
-from services.results import batches, dead_letters, downloads, events, jobs
+from services.results import archive, batches, dead_letters, downloads, events, jobs, queue
 from services.results.context import Context
+from services.results.janitor import Janitor
 from services.results.letters import Letters
 from services.results.listen import Listener
 from services.results.metrics import ResultsMetrics
-from services.results.obituary import progress_obituary
+from services.results.obituary import progress_obituary, webhook_obituary
+from services.results.overview import Overview
 from services.results.projection import Projection
 from services.results.reader import Reader
 from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
+from services.results.webhooks import Webhooks
 from shared import keys, problems
 from shared.blobs import BlobStore
+from shared.dead_letters import Obituary
 from shared.entries import Source
 from shared.health import Health
-from shared.lanes import SteadyDoor
+from shared.lanes import Handler, SteadyDoor
 from shared.stage import Stage
 
 log = structlog.get_logger()
 
-#: Connections to Redis of one process at most; who comes later waits.
-_CONNECTIONS = 64
+#: Connections to Redis of one process at most; who comes later waits for one.
+_CONNECTIONS: Final = 64
+_ROUTES: Final[Sequence[ModuleType]] = (jobs, downloads, events, batches, archive, dead_letters, queue)
 
 
 class ResultsService:
@@ -47,41 +56,61 @@ class ResultsService:
         self.store = BlobStore(self.settings.blob_url)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
         self.projection = Projection(self.redis, retention=self.settings.retention, metrics=self.metrics)
-        self.stage = Stage(
-            self.settings,
-            self.redis,
-            [
-                Source(keys.progress(partition), keys.RESULTS_GROUP, partition)
-                for partition in range(self.settings.partitions)
-            ],
-            self.projection.handle,
-            door=SteadyDoor(self.settings.results_batch),
-            lanes=self.settings.results_lanes,
-            obituary=progress_obituary,
-        )
-        self.app: FastAPI = make_app(self._context())
-        self.health.add("stage", self.stage.check)
+        reader = Reader(self.redis, partitions=self.settings.partitions)
+        self.overview = Overview(self.redis, partitions=self.settings.partitions, lease=self.settings.lease)
+        self.webhooks = Webhooks(self.settings, reader, self.metrics)
+        self.janitor = Janitor(self.redis, self.store, self.settings, self.metrics)
+        self._stages = [
+            self._stage(keys.RESULTS_GROUP, self.projection.handle, self.settings.results_batch, progress_obituary),
+            self._stage(keys.HOOKS_GROUP, self.webhooks.handle, self.settings.webhook_batch, webhook_obituary),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app: FastAPI = make_app(self._context(reader))
+        for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
+            self.health.add(name, stage.check)
         self.health.add("redis", self._ping)
         self.health.add("store", self.store.check)
 
     async def start(self) -> None:
-        await self.stage.start()
+        for stage in self._stages:
+            await stage.start()
+        self._tasks = [asyncio.create_task(self.webhooks.run()), asyncio.create_task(self.janitor.run())]
 
     async def refresh_metrics(self) -> None:
-        """Bring gauges up to date before a scrape."""
+        """Bring gauges up to date before a scrape; while Redis is away, those that need it are absent."""
         self.metrics.streams.set(self.listener.clients)
+        try:
+            self.metrics.show(await self.overview.backlogs(), await self.overview.dead_letters())
+        except RedisError as error:
+            self.metrics.hide()
+            log.debug("no stream metrics", error=str(error))
 
     async def drain(self) -> None:
-        """Finish the batches in work, end the streams of events, close the connections."""
+        """End the streams of events, finish the batches in work, close the connections."""
         await self.listener.close()
-        await self.stage.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(stage.drain() for stage in self._stages))
+        await self.webhooks.close()
         await self.redis.aclose()
 
     async def _ping(self) -> None:
         await self.redis.ping()
 
-    def _context(self) -> Context:
-        reader = Reader(self.redis, partitions=self.settings.partitions)
+    def _stage(self, group: str, handler: Handler, batch: int, obituary: Obituary) -> Stage:
+        stream = keys.progress if group == keys.RESULTS_GROUP else keys.hooks
+        return Stage(
+            self.settings,
+            self.redis,
+            [Source(stream(partition), group, partition) for partition in range(self.settings.partitions)],
+            handler,
+            door=SteadyDoor(batch),
+            lanes=self.settings.results_lanes,
+            obituary=obituary,
+        )
+
+    def _context(self, reader: Reader) -> Context:
         return Context(
             settings=self.settings,
             redis=self.redis,
@@ -89,20 +118,17 @@ class ResultsService:
             listener=self.listener,
             letters=Letters(self.redis, partitions=self.settings.partitions),
             replayer=Replayer(reader),
+            overview=self.overview,
             store=self.store,
             metrics=self.metrics,
         )
 
 
-def make_app(context: Context | None) -> FastAPI:
+def make_app(context: Context | None = None) -> FastAPI:
     """The routes of this service alone. Without a context they can be described, not called."""
     app = FastAPI(title="Darkroom results", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = context
-    for module in _modules():
+    for module in _ROUTES:
         app.include_router(module.router)
     problems.install(app)
     return app
-
-
-def _modules() -> list[Any]:
-    return [jobs, downloads, events, batches, dead_letters]

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from services.results.letters import Letters
 from services.results.listen import Listener
 from services.results.metrics import ResultsMetrics
+from services.results.overview import Overview
 from services.results.reader import Reader
 from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
@@ -23,6 +24,7 @@ class Context:
     listener: Listener
     letters: Letters
     replayer: Replayer
+    overview: Overview
     store: BlobStore
     metrics: ResultsMetrics
 

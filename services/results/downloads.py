@@ -67,7 +67,7 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Owne
         raise Expired("This job was deleted.")
     if record.state != "done" or record.result is None:
         raise NotDone(_not_done(record), state=record.state)
-    name = f"{_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
+    name = f"{file_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
     return await _answer(context, request, record.result.key, record.result.media_type, name)
 
 
@@ -84,7 +84,7 @@ async def original(job_id: str, request: Request, context: ContextDep, owner: Ow
     if record.state == "deleted" or record.upload is None:
         raise Expired("This job was deleted.")
     media_type = record.upload.media_type or _OPAQUE
-    name = f"{_stem(record)}{EXTENSIONS.get(media_type, '.bin')}"
+    name = f"{file_stem(record)}{EXTENSIONS.get(media_type, '.bin')}"
     return await _answer(context, request, record.upload.source, media_type, name)
 
 
@@ -142,7 +142,7 @@ def _headers(download: Download, *, max_age: int) -> dict[str, str]:
     }
 
 
-def _stem(record: JobRecord) -> str:
+def file_stem(record: JobRecord) -> str:
     """A file name without its ending that is safe on every system: the user's own, or the job id."""
     name = (record.upload.name if record.upload else None) or ""
     stem = PurePosixPath(name.replace("\\", "/")).name

@@ -2,11 +2,20 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from redis import Redis
 
 from services.results.app import ResultsService
 from services.results.settings import ResultsSettings
 from shared.service import Server
 from tests.results.story import Story
+
+
+@pytest.fixture
+def one_server(valkey: str) -> str:
+    """URL of an empty Valkey, for tests of what does not depend on the server."""
+    with Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
 
 
 @pytest.fixture

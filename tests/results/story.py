@@ -91,8 +91,8 @@ def started(event: ImageUploaded, *, attempt: int = 1) -> ImageProgress:
     return _progress("started", event, attempt=attempt)
 
 
-def processed(event: ImageUploaded, *, key: str = "results/r", attempt: int = 1) -> ImageProgress:
-    result = Result(key=key, media_type="image/jpeg", bytes=3, width=4, height=5)
+def processed(event: ImageUploaded, *, key: str = "results/r", attempt: int = 1, size: int = 3) -> ImageProgress:
+    result = Result(key=key, media_type="image/jpeg", bytes=size, width=4, height=5)
     return _progress("processed", event, result=result, attempt=attempt, timings={"decode": 1.5})
 
 

@@ -11,6 +11,12 @@ ETAG = f'"{digest_of(PICTURE)}"'
 
 
 @pytest.fixture
+def redis_url(one_server: str) -> str:
+    """How bytes are sent does not depend on the server."""
+    return one_server
+
+
+@pytest.fixture
 def store(blob_url: str) -> BlobStore:
     return BlobStore(blob_url)
 

@@ -1,0 +1,16 @@
+"""The operator's view of the queue, over HTTP."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.results.answers import json_answer, problems
+from services.results.context import ContextDep
+from services.results.models import QueueDocument
+
+router = APIRouter(tags=["queue"])
+
+
+@router.get("/v1/queue", response_model=QueueDocument, responses=problems(), summary="Streams, workers, rates")
+async def get_queue(context: ContextDep) -> Response:
+    """What waits, who works, how fast, and what went wrong lately; at most a second old."""
+    return json_answer(await context.overview.document())
