@@ -1,5 +1,6 @@
 """Runs a picture through a chain of filters."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -9,6 +10,7 @@ import numpy as np
 from services.process.limits import Limits
 from services.process.picture import Picture, Pixels
 from services.process.registry import Filter, Kind, Parameters, Size, Table
+from services.process.request import Step
 from services.process.tones import apply_table
 
 #: Pixels that a run of pointwise filters takes at a time: their samples, in and out, stay in the second-level cache.
@@ -19,18 +21,24 @@ _Link = tuple[Filter, Parameters]
 _Point = Callable[[Pixels], Pixels]
 
 
-def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits) -> Picture:
+def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits, steps: list[Step] | None = None) -> Picture:
     """The picture after all filters; tone, colour and area filters leave alpha alone. The given one is used up.
 
+    `steps` gets one step for each filter; those that go over the picture together have the same times.
     Neighbouring tone and colour filters go over the picture once, together, in its own memory where that is large
     enough. Raises TooManyPixels before a filter would make too large a picture, InvalidParameter for a crop outside.
     """
     for pointwise, links in groupby(chain, key=lambda link: link[0].kind in (Kind.TONE, Kind.COLOUR)):
-        if pointwise:
-            picture.colour = _run_points(picture.colour, list(_points(links)))
-            continue
-        for known, parameters in links:
-            picture = _run_one(picture, known, parameters, limits)
+        together = list(links)
+        for run in [together] if pointwise else [[link] for link in together]:
+            start = time.time_ns()
+            if pointwise:
+                picture.colour = _run_points(picture.colour, list(_points(iter(run))))
+            else:
+                picture = _run_one(picture, *run[0], limits)
+            if steps is not None:
+                end = time.time_ns()
+                steps += [Step(known.name, start, end) for known, _ in run]
     return picture
 
 

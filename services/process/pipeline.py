@@ -49,6 +49,7 @@ class Development:
     result: Result | None = None
     cached: bool = False
     steps: list[Step] = field(default_factory=list)
+    filters: list[Step] = field(default_factory=list)
 
 
 def result_key(source_digest: str, filters: Sequence[FilterSpec], output: Output, owner: str, day: str) -> str:
@@ -70,7 +71,7 @@ def develop(request: Request, store: BlobStore) -> Report:
                 break
     except DarkroomError as error:
         return _failed(work, error)
-    return Report(result=work.result, steps=work.steps, source=work.source, cached=work.cached)
+    return Report(result=work.result, steps=work.steps, filters=work.filters, source=work.source, cached=work.cached)
 
 
 def load(work: Development) -> None:
@@ -126,7 +127,11 @@ def filters(work: Development) -> None:
     """Run the chain."""
     decoded = _known(work.decoded)
     for number, frame in enumerate(decoded.frames):
-        decoded.frames[number] = run_chain(frame, work.chain, work.request.limits)
+        steps: list[Step] = []
+        decoded.frames[number] = run_chain(frame, work.chain, work.request.limits, steps)
+        # With several frames a filter runs several times: from its first begin to its last end.
+        began = work.filters or steps
+        work.filters = [Step(a.name, a.start_ns, b.end_ns) for a, b in zip(began, steps, strict=True)]
 
 
 def encode(work: Development) -> None:
@@ -183,4 +188,4 @@ def _timed(work: Development, step: Callable[[Development], None]) -> None:
 
 def _failed(work: Development, error: DarkroomError) -> Report:
     failure = Failure(code=error.code, message=error.message)
-    return Report(error=failure, retryable=error.retryable, steps=work.steps, source=work.source)
+    return Report(error=failure, retryable=error.retryable, steps=work.steps, filters=work.filters, source=work.source)

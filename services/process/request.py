@@ -65,5 +65,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     retryable: bool = False
     steps: list[Step] = []
+    #: The filters that the step `filters` ran, each by its name.
+    filters: list[Step] = []
     source: Source | None = None
     cached: bool = False

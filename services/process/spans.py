@@ -18,6 +18,8 @@ from shared.tracing import Recorded
 
 #: Steps of the pipeline whose work has a name of its own in traces.
 _NAMES: Final = {"load": "fetch"}
+#: The step that its filters tell of one by one.
+_FILTERS: Final = "filters"
 _SILENT: Final = Failure("lost", "The worker of this attempt went silent or could not finish it.")
 
 
@@ -49,8 +51,13 @@ def steps(span: Span, report: Report) -> None:
     if not span.is_recording():
         return
     for step in report.steps:
-        name = _NAMES.get(step.name, step.name)
-        telemetry.tracer.start(name, parent=span, start_ns=step.start_ns).end(step.end_ns)
+        if step.name != _FILTERS:
+            name = _NAMES.get(step.name, step.name)
+            telemetry.tracer.start(name, parent=span, start_ns=step.start_ns).end(step.end_ns)
+    for step in report.filters:
+        about = {semantics.FILTER: step.name}
+        one = telemetry.tracer.start(f"filter {step.name}", parent=span, attributes=about, start_ns=step.start_ns)
+        one.end(step.end_ns)
 
 
 def publish(span: Span, order: Order, event: str) -> Span:
