@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +18,8 @@ URL_VARIABLE: Final = "DARKROOM_URL"
 _CONNECTIONS: Final = 32
 
 Source = Path | str | bytes | Image
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
+
 _T = TypeVar("_T")
 
 
@@ -38,6 +41,8 @@ class ClientBase:
             "headers": {"User-Agent": "darkroom-client"},
             # Certificates take longer to load than most calls take; without https there is nothing to verify.
             "verify": self.url.startswith("https:"),
+            # A proxy of the environment is for other machines.
+            "trust_env": urlsplit(self.url).hostname not in _THIS_MACHINE,
         }
 
     def _answered(self, request: Send) -> Call[httpx.Response]:

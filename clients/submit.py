@@ -98,8 +98,10 @@ async def _submit(
             task = Task(options, wait=command.wait, parallel=command.parallel, save=saving)
             try:
                 await Submitting(client, journal, task, display.changed).run(items)
-            except* (Unreachable, DarkroomError) as group:
-                raise _first(group) from None
+            except BaseExceptionGroup as group:
+                if isinstance(first := _first(group), Unreachable | DarkroomError | BrokenPipeError):
+                    raise first from None
+                raise
     journal.close()
     return 0 if all(_well(item, wait=command.wait) for item in [*items, *bad]) else 1
 
