@@ -4,19 +4,14 @@ The media type comes from the first bytes, never from a file name or a header of
 found out later, by the process service.
 """
 
-import mmap
-from io import SEEK_SET, BytesIO
+import struct
 from typing import Final, NamedTuple
 
-import imagesize
-
+from services.ingest.headers import Contents, size_of
 from shared.errors import CorruptImage, TooManyPixels, UnsupportedMedia
 
 #: What Darkroom reads, for messages and documents.
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/tiff", "image/gif")
-
-#: Reads that the header of an honest image takes at most; a hostile one could otherwise keep the parser busy.
-_MOST_READS: Final = 4096
 
 _SIGNATURES: Final = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -25,10 +20,10 @@ _SIGNATURES: Final = (
     (b"GIF89a", "image/gif"),
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
-    (b"II+\0", "image/tiff"),
-    (b"MM\0+", "image/tiff"),
 )
 _AVIF_BRANDS: Final = (b"avif", b"avis")
+#: Bytes of a file type box that are looked at; it names a brand in every four.
+_BRANDS_END: Final = 1024
 
 
 class Header(NamedTuple):
@@ -39,13 +34,13 @@ class Header(NamedTuple):
     height: int
 
 
-def inspect(contents: bytes | mmap.mmap, *, max_pixels: int) -> Header:
+def inspect(contents: Contents, *, max_pixels: int) -> Header:
     """Read the header of a whole image. Raises UnsupportedMedia, CorruptImage, TooManyPixels."""
     media_type = media_type_of(contents)
-    reader = _FrugalReader(contents)
-    width, height = imagesize.get(reader)
-    if reader.refused or width < 1 or height < 1:
-        raise CorruptImage(f"The header of this {media_type} image does not say how large it is.")
+    try:
+        width, height = size_of(media_type, contents)
+    except (ValueError, IndexError, struct.error) as error:
+        raise CorruptImage(f"The header of this {media_type} image does not say how large it is.") from error
     if width * height > max_pixels:
         raise TooManyPixels(
             f"The image has {width} x {height} pixels; at most {max_pixels} are allowed.",
@@ -56,7 +51,7 @@ def inspect(contents: bytes | mmap.mmap, *, max_pixels: int) -> Header:
     return Header(media_type, width, height)
 
 
-def media_type_of(contents: bytes | mmap.mmap) -> str:
+def media_type_of(contents: Contents) -> str:
     """The media type that the first bytes tell; raises UnsupportedMedia for what Darkroom does not read."""
     head = contents[:16]
     for signature, media_type in _SIGNATURES:
@@ -66,38 +61,11 @@ def media_type_of(contents: bytes | mmap.mmap) -> str:
         return "image/webp"
     if head[4:8] == b"ftyp" and _is_avif(contents):
         return "image/avif"
-    raise UnsupportedMedia(
-        "This is not a JPEG, PNG, WebP, AVIF, TIFF or GIF image.",
-        allowed=list(MEDIA_TYPES),
-    )
+    raise UnsupportedMedia("This is not a JPEG, PNG, WebP, AVIF, TIFF or GIF image.", allowed=list(MEDIA_TYPES))
 
 
-def _is_avif(contents: bytes | mmap.mmap) -> bool:
+def _is_avif(contents: Contents) -> bool:
     """Whether the file type box (ISO/IEC 14496-12, 4.3) names an AVIF brand as its own or as a compatible one."""
-    box = contents[: min(int.from_bytes(contents[:4], "big"), 1024)]
+    box = contents[: min(int.from_bytes(contents[:4], "big"), _BRANDS_END)]
     brands = [box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))]
     return any(brand in _AVIF_BRANDS for brand in brands)
-
-
-class _FrugalReader:
-    """A file for imagesize that gives up after a number of reads that no honest header needs."""
-
-    def __init__(self, contents: bytes | mmap.mmap) -> None:
-        self._file: BytesIO | mmap.mmap = BytesIO(contents) if isinstance(contents, bytes) else contents
-        self._file.seek(0)
-        self._left = _MOST_READS
-        self.refused = False
-
-    def read(self, size: int = -1) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            self.refused = True
-            raise ValueError("the header takes too many reads")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        # A mapped file refuses to go past its end. imagesize takes that for what it is: a header that is wrong.
-        if isinstance(self._file, BytesIO):
-            return self._file.seek(offset, whence)
-        self._file.seek(offset, whence)  # type: ignore[arg-type] # typeshed wants literals for whence
-        return self._file.tell()

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from services.ingest.guard import inspect, media_type_of
 from shared.errors import CorruptImage, TooManyPixels, UnsupportedMedia
@@ -55,6 +55,21 @@ def test_a_hostile_header_takes_no_more_time_than_an_honest_one(filler: bytes) -
         inspect(data, max_pixels=10**8)
 
     assert time.process_time() - started < 0.1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_sizes_are_those_that_a_real_reader_finds(kind: str, orientation: int) -> None:
+    out = BytesIO()
+    exif = Image.Exif()
+    if kind == "JPEG":
+        exif[0x0112] = orientation
+    Image.new("RGB", (301, 207)).save(out, kind, exif=exif, **({"progressive": True} if kind == "JPEG" else {}))
+
+    header = inspect(out.getvalue(), max_pixels=10**8)
+
+    with Image.open(out) as image:
+        assert (header.width, header.height) == ImageOps.exif_transpose(image).size
 
 
 def test_the_size_is_as_a_viewer_shows_it() -> None:
