@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
-from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from services.results import archive, batches, dead_letters, downloads, events, jobs, queue
@@ -22,13 +21,17 @@ from services.results.projection import Projection
 from services.results.reader import Reader
 from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
-from services.results.webhooks import Webhooks
+from services.results.webhooks import LOOK, Webhooks
 from shared import keys, problems
 from shared.blobs import BlobStore
+from shared.chores import Chore
+from shared.connections import connect
 from shared.dead_letters import Obituary
 from shared.entries import Source
 from shared.health import Health
+from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
+from shared.outage import Outage
 from shared.stage import Stage
 
 log = structlog.get_logger()
@@ -48,11 +51,7 @@ class ResultsService:
         self.health = Health(self.name, version)
         self.metrics = ResultsMetrics()
         self.registry = self.metrics.registry
-        self.redis = Redis.from_pool(
-            BlockingConnectionPool.from_url(
-                self.settings.redis_url, max_connections=_CONNECTIONS, timeout=5, health_check_interval=10
-            )
-        )
+        self.redis = connect(self.settings.redis_url, most=_CONNECTIONS)
         self.store = BlobStore(self.settings.blob_url)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
         self.projection = Projection(self.redis, retention=self.settings.retention, metrics=self.metrics)
@@ -64,26 +63,32 @@ class ResultsService:
             self._stage(keys.RESULTS_GROUP, self.projection.handle, self.settings.results_batch, progress_obituary),
             self._stage(keys.HOOKS_GROUP, self.webhooks.handle, self.settings.webhook_batch, webhook_obituary),
         ]
+        outage = Outage("redis or the blob store")
+        self._chores = [
+            Chore("bring webhooks back", self.webhooks.bring_all_back, pause=LOOK, outage=outage),
+            Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=outage),
+        ]
         self._tasks: list[asyncio.Task[None]] = []
-        self.app: FastAPI = make_app(self._context(reader))
+        self.app = HttpTelemetry(make_app(self._context(reader)), self.metrics.requests, self.name)
         for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
             self.health.add(name, stage.check)
+        self.health.add("chores", self._check_chores)
         self.health.add("redis", self._ping)
         self.health.add("store", self.store.check)
 
     async def start(self) -> None:
         for stage in self._stages:
             await stage.start()
-        self._tasks = [asyncio.create_task(self.webhooks.run()), asyncio.create_task(self.janitor.run())]
+        self._tasks = [asyncio.create_task(chore.run()) for chore in self._chores]
 
     async def refresh_metrics(self) -> None:
         """Bring gauges up to date before a scrape; while Redis is away, those that need it are absent."""
         self.metrics.streams.set(self.listener.clients)
+        await self.metrics.backlog.refresh(self.redis, self.overview.sources())
         try:
-            self.metrics.show(await self.overview.backlogs(), await self.overview.dead_letters())
-        except RedisError as error:
-            self.metrics.hide()
-            log.debug("no stream metrics", error=str(error))
+            self.metrics.show_dead(await self.overview.dead_letters())
+        except (RedisError, OSError):
+            self.metrics.show_dead([])
 
     async def drain(self) -> None:
         """End the streams of events, finish the batches in work, close the connections."""
@@ -94,6 +99,11 @@ class ResultsService:
         await asyncio.gather(*(stage.drain() for stage in self._stages))
         await self.webhooks.close()
         await self.redis.aclose()
+
+    async def _check_chores(self) -> None:
+        for chore in self._chores:
+            if chore.fault is not None:
+                raise chore.fault
 
     async def _ping(self) -> None:
         await self.redis.ping()

@@ -5,7 +5,6 @@ an owner with too many, old dead letters, and whole days of blobs. One janitor w
 in.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -13,14 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import structlog
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import LockError
 
 from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 from shared import keys, scripts
 from shared.blobs import BlobStore, Kind
-from shared.errors import StorageUnavailable
-from shared.outage import Outage
 from shared.scripts import RedisClient
 
 log = structlog.get_logger()
@@ -59,26 +56,14 @@ class Janitor:
         self._settings = settings
         self._metrics = metrics
         self._sweep = scripts.load(redis, "sweep")
-        self._outage = Outage("redis or the blob store")
         #: Where the next round goes on in an index that is too long for one.
         self._resume: dict[str, float] = {}
 
-    async def run(self) -> None:
-        """A round every `janitor_interval` seconds, for ever."""
-        while True:
-            await asyncio.sleep(self._settings.janitor_interval)
-            try:
-                await self.once()
-            except (RedisError, OSError, StorageUnavailable) as error:
-                await self._outage.wait(error)
-            else:
-                self._outage.over()
-
-    async def once(self) -> bool:
-        """Do a round unless another replica is at it; tells whether it did."""
+    async def once(self) -> None:
+        """Do a round unless another replica is at it."""
         lock = self._redis.lock(_LOCK, timeout=_LOCK_TTL, blocking=False)
         if not await lock.acquire():
-            return False
+            return
         try:
             await self._round()
         finally:
@@ -86,7 +71,6 @@ class Janitor:
                 await lock.release()
             except LockError:
                 log.warning("the janitor took longer than its lock", seconds=_LOCK_TTL)
-        return True
 
     async def _round(self) -> None:
         now = time.time()

@@ -5,12 +5,14 @@ after each (re)connection every subscription is told to look at the records agai
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 import structlog
+from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
 from shared import keys
@@ -21,6 +23,8 @@ log = structlog.get_logger()
 
 #: Seconds that one read waits; also how soon a drain is noticed.
 _TURN: Final = 0.25
+#: Seconds without a word from the server after which it is asked whether it is there, and given as long to answer.
+SILENCE: Final = 5.0
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -92,12 +96,34 @@ class Subscription:
         return changed, self._heard
 
 
+class _Pulse:
+    """Whether the server at the other end is there: one that is cut off says nothing, like one without news."""
+
+    def __init__(self, pubsub: Any, silence: float) -> None:  # noqa: ANN401 - redis-py's is untyped
+        self._pubsub = pubsub
+        self._silence = silence
+        self._heard = time.monotonic()
+        self._asked = False
+
+    async def felt(self, *, heard: bool) -> None:
+        """Note the end of a read. Raises NoConnection when the server owes an answer for too long."""
+        now = time.monotonic()
+        if heard:
+            self._heard, self._asked = now, False
+        elif now - self._heard > self._silence:
+            if self._asked:
+                raise NoConnection("no answer to a ping")
+            self._heard, self._asked = now, True
+            await self._pubsub.ping()
+
+
 class Listener:
     """The one pub/sub connection of a replica."""
 
-    def __init__(self, redis: RedisClient, *, draining: Callable[[], bool]) -> None:
+    def __init__(self, redis: RedisClient, *, draining: Callable[[], bool], silence: float = SILENCE) -> None:
         self._redis = redis
         self._draining = draining
+        self._silence = silence
         self._outage = Outage("redis pub/sub")
         self._subscriptions: dict[int, set[Subscription]] = {}
         self._subscribed: set[int] = set()
@@ -146,12 +172,14 @@ class Listener:
     async def _listen(self) -> None:
         pubsub: Any = self._redis.pubsub()
         asked: set[int] = set()
+        pulse = _Pulse(pubsub, self._silence)
         try:
             while self._subscriptions:
                 if self._wanted.is_set() or not asked:
                     self._wanted.clear()
                     asked = await self._adjust(pubsub, asked)
                 message = await pubsub.get_message(timeout=_TURN)
+                await pulse.felt(heard=message is not None)
                 if message is not None:
                     self._take(message)
                     self._outage.over()

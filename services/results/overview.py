@@ -151,7 +151,7 @@ class Overview:
             return None, None
         entry = Entry(entries[0][0].decode(), entries[0][1])
         try:
-            upload = decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id)
+            upload = decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id, bulk=source.bulk)
         except InvalidEvent:
             return None, None
         started: Any = await self._redis.hget(keys.job(source.partition, upload.job_id or ""), "started")

@@ -6,14 +6,13 @@ twice, in any order, by any number of replicas, ends in the same state.
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 from opentelemetry.trace import Span, StatusCode
-from redis.exceptions import RedisError
 
 from services.results.metrics import ResultsMetrics
 from shared import dead_letters, keys, scripts, semantics, telemetry, tracing
@@ -64,7 +63,7 @@ class Projection:
                 steps.append(Step(entry, event, int(entry.id.split("-")[0])))
         if steps:
             with _spans(source, steps) as spans:
-                outcomes = await self._persist(
+                outcomes = await self.outage.persist(
                     self._project, keys=_keys(source, steps), args=self._arguments(source, steps, spans)
                 )
             self._note(steps, outcomes)
@@ -85,22 +84,12 @@ class Projection:
         letter = dead_letters.write(source, entry, code=error.code, message=error.message, worker="results")
         kept = islice(entry.fields.items(), _FIELDS_KEPT)
         fields = [part for name, value in kept for part in (name, value)]
-        await self._persist(
+        await self.outage.persist(
             self._reject,
             keys=[source.stream, keys.dead(source.partition)],
             args=[source.group, entry.id, letter, *fields],
         )
         self._metrics.events.labels("unreadable").inc()
-
-    async def _persist(self, script: Callable[..., Awaitable[Any]], **call: Any) -> Any:  # noqa: ANN401 - a script's
-        while True:
-            try:
-                answer = await script(**call)
-            except (RedisError, OSError) as error:
-                await self.outage.wait(error)
-            else:
-                self.outage.over()
-                return answer
 
     def _note(self, steps: Sequence[Step], outcomes: Sequence[int]) -> None:
         for step, outcome, created in zip(steps, outcomes[::2], outcomes[1::2], strict=True):
@@ -113,7 +102,7 @@ class Projection:
 
 def created_at(job_id: str, fallback: int) -> int:
     """When a job that nobody recorded was made, in ms since the epoch: its id is an entry's or a UUID of version 7."""
-    rest = job_id.split("-", 1)[1]
+    rest = job_id.split("-", 1)[1].removeprefix("bulk-")
     milliseconds, _, sequence = rest.partition("-")
     if milliseconds.isdecimal() and sequence.isdecimal() and len(milliseconds) == 13:
         return min(int(milliseconds), fallback)

@@ -146,7 +146,8 @@ def _upload(source: Source, dead: Dead) -> ImageUploaded | None:
     """The upload event in a dead letter; none for an entry of another kind. Raises InvalidEvent."""
     if source.group != keys.PROCESS_GROUP:
         return None
-    return events.decode_uploaded(dead.fields, partition=source.partition, entry_id=dead.letter.entry_id)
+    entry_id = dead.letter.entry_id
+    return events.decode_uploaded(dead.fields, partition=source.partition, entry_id=entry_id, bulk=source.bulk)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ _LONGEST_DELAY: Final = 4 * 3600
 _DAY: Final = 24 * 3600.0
 _JITTER: Final = 0.2
 #: Seconds between two looks at what is due, and how many come back at once.
-_LOOK: Final = 1.0
+LOOK: Final = 1.0
 _AT_ONCE: Final = 100
 
 
@@ -102,17 +102,10 @@ class Webhooks:
             for entry in entries:
                 group.create_task(self._one(source, entry))
 
-    async def run(self) -> None:
-        """Bring back what is due, for ever."""
-        while True:
-            await asyncio.sleep(_LOOK)
-            try:
-                for partition in range(self._settings.partitions):
-                    await self.bring_back(partition)
-            except (RedisError, OSError) as error:
-                await self._outage.wait(error)
-            else:
-                self._outage.over()
+    async def bring_all_back(self) -> None:
+        """Put what is due in any partition back on its stream; to be called every `LOOK` seconds."""
+        for partition in range(self._settings.partitions):
+            await self.bring_back(partition)
 
     async def bring_back(self, partition: int) -> int:
         """Put delayed webhooks that are due back on their stream; returns how many."""
@@ -201,14 +194,8 @@ class Webhooks:
 
     async def _over(self, source: Source, entry: Entry, later: bytes = b"", delay_ms: int = 0) -> None:
         kept = int(self._settings.webhook_give_up) + _LONGEST_DELAY
-        while True:
-            try:
-                await self._settle(keys=_keys(source.partition), args=[source.group, entry.id, later, delay_ms, kept])
-            except (RedisError, OSError) as error:
-                await self._outage.wait(error)
-            else:
-                self._outage.over()
-                return
+        args = [source.group, entry.id, later, delay_ms, kept]
+        await self._outage.persist(self._settle, keys=_keys(source.partition), args=args)
 
 
 def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextManager[Span]:

@@ -200,6 +200,28 @@ async def test_a_lost_connection_to_redis_loses_no_change(story: Story, replica:
     assert follower.states(job_id)[-1] == "done"
 
 
+async def test_a_server_that_says_nothing_is_asked_and_then_left(story: Story, replica: Replica) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    replica.service.listener._silence = 0.1
+
+    async def connection() -> str | None:
+        clients = await story.redis.client_list(_type="pubsub")
+        return str(clients[0]["id"]) if clients else None
+
+    async with follow(replica, f"/v1/jobs/{job_id}/events") as follower:
+        await eventually(lambda: follower.states(job_id) == ["queued"])
+        first = await connection()
+        await story.redis.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+
+        async def another() -> bool:
+            return await connection() not in {None, first}
+
+        await eventually(another)
+        await story.finish(job_id)
+        await eventually(lambda: follower.closed)
+    assert follower.states(job_id)[-1] == "done"
+
+
 async def test_a_replayed_job_opens_its_batch_again(story: Story, replica: Replica) -> None:
     (job_id, other) = await story.submit("a.jpg", "b.jpg")
     event = await story.upload_of(job_id)

@@ -115,11 +115,14 @@ async def test_old_dead_letters_go(story: Story, store: BlobStore, redis_url: st
 
 
 async def test_one_janitor_works_at_a_time(story: Story, store: BlobStore, redis_url: str) -> None:
+    await story.redis.xadd(keys.dead(0), {"data": b"old"}, id="1-1")
     janitor = janitor_of(story, store, redis_url)
     async with story.redis.lock("darkroom:janitor", timeout=10):
-        assert not await janitor.once()
-    assert await janitor.once()
-    assert await story.redis.exists("darkroom:janitor") == 0
+        await janitor.once()
+    assert await story.redis.xlen(keys.dead(0)) == 1
+    await janitor.once()
+    assert await story.redis.exists(keys.dead(0), "darkroom:janitor") == 1
+    assert await story.redis.xlen(keys.dead(0)) == 0
 
 
 async def test_nothing_is_left_after_the_retention(story: Story, store: BlobStore, redis_url: str) -> None:
