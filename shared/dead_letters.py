@@ -1,8 +1,8 @@
 """Dead letters: events that could not be read or that used up their attempts, kept with all that is known of them."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -38,6 +38,8 @@ class DeadLetter:
     event: bytes = b""
     traceparent: str = ""
     tracestate: str = ""
+    #: What a log line about it says besides: job, trace and span.
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Writes the dead letter of an entry that used up its attempts; given the entry, its source and this consumer.

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final, Literal
 
+import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach
 from opentelemetry.trace import Span
 
 from shared import logs, tracing
@@ -106,6 +107,13 @@ def ids(span: Span) -> dict[str, str]:
     """`trace_id` and `span_id` for a log line, nothing without a span."""
     own = tracing.known(span)
     return {"trace_id": own.trace, "span_id": own.span} if own is not None else {}
+
+
+def tell_of(span: Span, **about: str) -> None:
+    """Make `span` the current one and `about` part of every log line, for the rest of this task."""
+    structlog.contextvars.bind_contextvars(**about)
+    if tracing.known(span) is not None:
+        attach(trace.set_span_in_context(span))
 
 
 def _exporting() -> bool:

@@ -6,10 +6,11 @@ Uploads are what must be quick: the layers of a web framework would cost as much
 import time
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.metrics import Metrics
 from services.ingest.upload_route import UPLOAD_PATH, UploadRoute
+from shared.http_telemetry import HttpTelemetry
 
 
 class Front:
@@ -17,7 +18,7 @@ class Front:
 
     def __init__(self, uploads: UploadRoute, web: ASGIApp, metrics: Metrics) -> None:
         self._uploads = uploads
-        self._web = web
+        self._web = HttpTelemetry(web, metrics.requests, "ingest")
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,28 +27,10 @@ class Front:
         elif scope["path"] == UPLOAD_PATH and scope["method"] == "POST":
             await self._upload(scope, receive, send)
         else:
-            await self._other(scope, receive, send)
+            await self._web(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         response = await self._uploads.answer(Request(scope, receive, send))
         await response(scope, receive, send)
         self._metrics.request("POST", UPLOAD_PATH, response.status_code, time.perf_counter() - started)
-
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        status = 500
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._web(scope, receive, noting)
-        finally:
-            # The template of the route, so that labels stay few; what no route answered is counted together.
-            path: str = getattr(scope.get("route"), "path", "")
-            method = scope["method"] if path else "other"
-            self._metrics.request(method, path or "other", status, time.perf_counter() - started)

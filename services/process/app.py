@@ -13,7 +13,7 @@ from services.process.filters import documents
 from services.process.metrics import Metrics
 from services.process.pool import Pool
 from services.process.settings import ProcessSettings
-from shared import catalogue, groups, keys
+from shared import catalogue, keys
 from shared.blobs import BlobStore
 from shared.chores import Chore
 from shared.connections import connect
@@ -81,12 +81,7 @@ class ProcessService:
         for reason, count in self._pool.restarts.items():
             self._metrics.restarts.labels(reason).inc(count - self._counted.get(reason, 0))
             self._counted[reason] = count
-        for source in self._sources:
-            backlog = await groups.backlog(self._redis, source)
-            self._metrics.length.labels(source.stream).set(backlog.length)
-            self._metrics.lag.labels(source.stream, source.group).set(backlog.lag)
-            self._metrics.pending.labels(source.stream, source.group).set(backlog.pending)
-            self._metrics.oldest.labels(source.stream, source.group).set(backlog.oldest_ms / 1000)
+        await self._metrics.streams.refresh(self._redis, self._sources)
 
     async def drain(self) -> None:
         await self._stage.drain()

@@ -51,7 +51,7 @@ def steps(span: Span, report: Report) -> None:
     if not span.is_recording():
         return
     for step in report.steps:
-        if step.name != _FILTERS:
+        if step.name != _FILTERS or (report.error is not None and not report.filters):
             name = _NAMES.get(step.name, step.name)
             telemetry.tracer.start(name, parent=span, start_ns=step.start_ns).end(step.end_ns)
     for step in report.filters:

@@ -81,5 +81,5 @@ async def drop(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response
     """Remove a dead letter for good. Its job stays failed."""
     dead = await context.letters.get(owner, letter_id)
     await context.redis.xdel(keys.dead(dead.place.partition), dead.place.entry_id)
-    log.info("dead letter dropped", letter=dead.id, job=dead.letter.job_id or None)
+    log.info("dead letter dropped", letter=dead.id, job_id=dead.letter.job_id or None)
     return Response(status_code=204)

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
@@ -14,6 +15,7 @@ from shared import records
 from shared.errors import Expired, InvalidParameter, NotFailed, Overloaded
 
 router = APIRouter(tags=["jobs"])
+log = structlog.get_logger()
 
 
 @router.get("/v1/jobs", response_model=JobPage, responses=problems(InvalidParameter), summary="List jobs")
@@ -43,6 +45,9 @@ async def get_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response
 async def delete_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
     """Cancel a live job; delete one that ended. The answer is the job afterwards, `cancelled` or `deleted`."""
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
+    if record.state == "cancelled":
+        context.metrics.jobs.labels("cancelled", "").inc()
+        log.info("job ended", job_id=job_id, state="cancelled", run=record.run, attempt=record.attempts)
     return json_answer(records.document(record, trace_url=context.settings.trace_url))
 
 

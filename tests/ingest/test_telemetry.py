@@ -81,13 +81,16 @@ async def test_metrics_count_requests_and_uploads_by_outcome(ingest: Running) ->
     assert value("darkroom_uploads_total", outcome="accepted") == 1
     assert value("darkroom_uploads_total", outcome="unsupported_media") == 1
     assert value("darkroom_images_accepted_total", priority="normal") == 1
-    assert value("darkroom_image_bytes_sum") == len(picture())
-    route = {"method": "POST", "route": "/v1/images"}
-    assert value("darkroom_http_requests_total", **route, status="202") == 1
-    assert value("darkroom_http_request_duration_seconds_count", **route) == 2
-    assert value("darkroom_http_requests_total", method="GET", route="/jobs/{job_id}", status="200") == 1
-    assert value("darkroom_http_requests_total", method="other", route="other", status="404") == 1
-    assert value("darkroom_upload_bytes_in_flight") == 0
+    assert value("darkroom_image_size_bytes_sum") == len(picture())
+
+    def requests(method: str, route: str, status: str) -> float | None:
+        labels = {"http_request_method": method, "http_route": route, "http_response_status_code": status}
+        return value("http_server_request_duration_seconds_count", **labels)
+
+    assert requests("POST", "/v1/images", "202") == requests("POST", "/v1/images", "415") == 1
+    assert requests("GET", "/jobs/{job_id}", "200") == 1
+    assert requests("GET", "none", "404") == 1
+    assert value("darkroom_upload_in_flight_bytes") == 0
 
 
 async def test_an_event_that_fails_to_publish_fails_its_span(ingest: Running, spans: list[Recorded]) -> None:
