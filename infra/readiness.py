@@ -17,8 +17,8 @@ from infra.supervisor import Child
 _PAUSE: Final = 0.03
 #: Seconds that a server which we did not start may take to answer; our own may load its file as long as it needs.
 _FOREIGN_PATIENCE: Final = 10.0
-#: Seconds that the services may take, kernels compiled on the way.
-_SERVICES_PATIENCE: Final = 120.0
+#: Seconds that the services may take: on a busy machine kernels may be compiled for minutes.
+_SERVICES_PATIENCE: Final = 300.0
 
 #: The addresses are of this machine: no proxy stands between.
 _open = build_opener(ProxyHandler({})).open

@@ -81,7 +81,7 @@ def start(data_dir: Path, *arguments: str, environment: Mapping[str, str] | None
             stderr=errors,
             start_new_session=True,
         )
-    wait_until(lambda: answer.read_bytes().endswith(b"\n") or process.poll() is not None, timeout=120)
+    wait_until(lambda: answer.read_bytes().endswith(b"\n") or process.poll() is not None, timeout=330)
     if process.poll() is not None:
         raise AssertionError(f"darkroom up ended with {process.returncode}:\n{log.read_text(errors='replace')}")
     return Stack(process, msgspec.json.decode(answer.read_bytes(), type=Addresses), log)
