@@ -6,6 +6,7 @@ over cannot make its parent run anything.
 """
 
 import ctypes
+import os
 import resource
 import signal
 import sys
@@ -38,17 +39,19 @@ def serve(connection: Connection, blob_url: str, memory_limit: int) -> None:
     `memory_limit` is in MiB above what an idle child holds (enforced on Linux).
     """
     detach()
+    _quiet_libraries()
     warm_up()
     # A child that starts while the folder is not mounted must not make another one.
     store = BlobStore(blob_url, create=False)
     _limit_memory(memory_limit * _MIB)
-    connection.send_bytes(msgspec.msgpack.encode(Reply(resident=resident())))
+    reply = Reply(resident=resident())
     while True:
         try:
+            connection.send_bytes(msgspec.msgpack.encode(reply))
             data = connection.recv_bytes()
-        except EOFError:
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             return
-        connection.send_bytes(msgspec.msgpack.encode(_answer(data, store)))
+        reply = _answer(data, store)
 
 
 def detach() -> None:
@@ -57,6 +60,17 @@ def detach() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _quiet_libraries() -> None:
+    """Keep what image libraries write to standard error out of the logs: strangers' files decide how much that is.
+
+    Python's own messages still get there.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 def warm_up() -> None:

@@ -70,7 +70,7 @@ def _jpeg(data: memoryview, at_least: Size | None) -> Pixels | None:
             return None
         kind = "GRAY" if space == "Gray" else "BGR"
         pixels: Pixels = simplejpeg.decode_jpeg(data, kind, min_width=width, min_height=height, min_factor=factor)
-    except ValueError:
+    except (ValueError, KeyError):  # the latter for a subsampling that simplejpeg has no name for
         return None
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 

@@ -1,6 +1,7 @@
 """What a file says about itself before a pixel is decoded."""
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,10 @@ _MAGIC: Final[dict[str, Callable[[bytes], bool]]] = {
     "tiff": lambda head: head[:4] in (b"II*\x00", b"MM\x00*"),
     "gif": lambda head: head[:6] in (b"GIF87a", b"GIF89a"),
 }
+
+
+#: What parsers of headers raise on damaged files.
+_DAMAGED: Final = (ValueError, LookupError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def read_header(data: memoryview) -> Header:
         raise UnsupportedMedia(f"This is none of {', '.join(MEDIA_TYPES)}.", allowed=list(MEDIA_TYPES.values()))
     try:
         header = _avif(data) if kind == "avif" else _by_imagesize(kind, data)
-    except ValueError as error:
+    except _DAMAGED as error:
         raise CorruptImage(f"The header of this {kind} file is damaged or cut short.") from error
     if header.width < 1 or header.height < 1:
         raise CorruptImage(f"The header of this {kind} file names no size.")
