@@ -1,14 +1,12 @@
-"""JSON answers, and how OpenAPI describes those that are not JSON or not a success."""
+"""JSON answers, and the problems that OpenAPI describes for every route."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from services.results.models import Problem
-from shared.errors import DarkroomError, NotFound, StorageUnavailable
-
-_TEXTS: Final = {404: "Not found, or another owner's.", 503: "Redis or the blob store is away; try again."}
+from shared.errors import DarkroomError, InvalidParameter, NotFound, StorageUnavailable
+from shared.problems import described
 
 
 def json_answer(document: object, status: int = 200) -> Response:
@@ -18,16 +16,6 @@ def json_answer(document: object, status: int = 200) -> Response:
 
 
 def problems(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
-    """The problem documents that a route answers with: these, not found, and storage away."""
-    codes: dict[int, list[str]] = {}
-    every: tuple[type[DarkroomError], ...] = (NotFound, StorageUnavailable, *errors)
-    for error in every:
-        codes.setdefault(error.status, []).append(error.code)
-    return {
-        status: {
-            "description": f"{_TEXTS.get(status, '')} Code: {', '.join(names)}.".strip(),
-            "model": Problem,
-            "content": {"application/problem+json": {}},
-        }
-        for status, names in codes.items()
-    }
+    """The problem documents that a route answers with: these, and those that every route has."""
+    everywhere: tuple[type[DarkroomError], ...] = (NotFound, InvalidParameter, StorageUnavailable)
+    return described(*everywhere, *(error for error in errors if error not in everywhere))

@@ -53,9 +53,9 @@ class Download:
     file_name: str
 
 
-@router.api_route(
+@router.head("/v1/jobs/{job_id}/result", include_in_schema=False)
+@router.get(
     "/v1/jobs/{job_id}/result",
-    methods=["GET", "HEAD"],
     response_class=Response,
     responses={**_OK, **problems(NotDone, Expired)},
     summary="The developed picture",
@@ -71,9 +71,9 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Owne
     return await _answer(context, request, record.result.key, record.result.media_type, name)
 
 
-@router.api_route(
+@router.head("/v1/jobs/{job_id}/original", include_in_schema=False)
+@router.get(
     "/v1/jobs/{job_id}/original",
-    methods=["GET", "HEAD"],
     response_class=Response,
     responses={**_OK, **problems(Expired)},
     summary="The picture as it came",

@@ -194,28 +194,4 @@ class QueueDocument(_Document):
     dead_letters: int
 
 
-class Problem(BaseModel):
-    """What went wrong (RFC 9457), with a code that programs read."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "/docs#not_found",
-                    "title": "Not found",
-                    "status": 404,
-                    "detail": "There is no such job.",
-                    "code": "not_found",
-                }
-            ]
-        }
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-
-
 Limit = Annotated[int, Field(ge=1, le=200)]
