@@ -49,10 +49,10 @@ def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: 
 
 
 def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos: list[Path]) -> None:
-    studio.stop_preview()
     studio.open("?chain=sepia")
     studio.stop_preview()
     studio.choose(*small_photos)
+    expect(studio.tiles.first).to_be_visible()
     # Only what can be seen exists.
     assert studio.tiles.count() < 40
     expect(studio.tiles.first).to_have_attribute("aria-setsize", "200")

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+import httpx
+from playwright.sync_api import Page, Route, expect
 
+from tests.support.stack import Stack
 from tests.web.studio import Studio
+from tests.web.wire import Wire
 
 
 def test_a_damaged_picture_fails_in_words_and_can_be_tried_again(
@@ -60,19 +63,34 @@ def test_an_overloaded_server_is_asked_again_when_it_says_so(studio: Studio, sma
     expect(studio.page.locator("#offline")).to_be_hidden()
 
 
-def test_a_lost_connection_is_waited_out_and_nothing_is_done_twice(studio: Studio, photos: list[Path]) -> None:
-    studio.open("?chain=blur:size=31,sepia")
-    studio.stop_preview()
-    studio.choose(*photos)
-    studio.develop()
-    expect(studio.page.locator(".tile[data-state=done]").first).to_be_visible()
-    studio.page.context.set_offline(True)
-    expect(studio.page.locator("#offline")).to_contain_text("No connection")
-    studio.page.context.set_offline(False)
-    studio.wait_developed(len(photos))
-    expect(studio.page.locator("#offline")).to_be_hidden()
-    jobs = studio.jobs()
+def test_a_lost_connection_is_waited_out_and_nothing_is_done_twice(
+    page: Page, stack: Stack, photos: list[Path]
+) -> None:
+    origin = httpx.URL(stack.url)
+    with Wire((origin.host, origin.port or 80)) as wire:
+        studio = Studio(page, f"http://127.0.0.1:{wire.port}").open("?chain=blur:size=31,sepia,emboss")
+        studio.stop_preview()
+        studio.choose(*photos)
+        studio.develop()
+        expect(
+            page.locator(".tile:is([data-state=queued], [data-state=processing], [data-state=done])")
+        ).not_to_have_count(0)
+        wire.cut()
+        expect(page.locator("#offline")).to_contain_text("No connection")
+        wire.mend()
+        studio.wait_developed(len(photos))
+        expect(page.locator("#offline")).to_be_hidden()
+        jobs = studio.jobs()
     assert sorted(str(job["name"]) for job in jobs) == sorted(path.name for path in photos)
+
+
+def test_the_page_says_when_the_device_is_offline(studio: Studio, small_photos: list[Path]) -> None:
+    studio.choose(small_photos[0])
+    expect(studio.tiles).to_have_count(1)
+    studio.page.context.set_offline(True)
+    expect(studio.page.locator("#offline")).to_contain_text("This device is offline.")
+    studio.page.context.set_offline(False)
+    expect(studio.page.locator("#offline")).to_be_hidden()
 
 
 def test_the_table_survives_a_reload(studio: Studio, small_photos: list[Path]) -> None:
