@@ -156,7 +156,8 @@ class Publisher:
             entry_id = await self._redis.xadd(keys.uploaded(partition, bulk=bulk), fields)
         except RedisError as error:
             raise StorageUnavailable("Redis did not take the event; it may be published all the same.") from error
-        return event.job_id or f"{partition}-{entry_id.decode() if isinstance(entry_id, bytes) else entry_id}"
+        text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+        return event.job_id or keys.job_of_entry(partition, text, bulk=bulk)
 
     async def backlog(self, *, partition: int = 0, bulk: bool = False) -> int:
         """Entries of an upload stream that are not done yet."""

@@ -115,16 +115,19 @@ def encode(event: msgspec.Struct) -> bytes:
     return _encoder.encode(event)
 
 
-def decode_uploaded(fields: Mapping[bytes, bytes], *, partition: int, entry_id: str) -> ImageUploaded:
+def decode_uploaded(
+    fields: Mapping[bytes, bytes], *, partition: int, entry_id: str, bulk: bool = False
+) -> ImageUploaded:
     """Read one entry of an upload stream, with its job id and batch filled in.
 
     Raises InvalidEvent when the entry is not an event of version 1 or names a job of another partition.
     """
-    return _checked(_decode(_uploaded, fields), partition=partition, entry_id=entry_id)
+    derived = keys.job_of_entry(partition, entry_id, bulk=bulk)
+    return _checked(_decode(_uploaded, fields), partition=partition, derived=derived)
 
 
-def _checked(event: ImageUploaded, *, partition: int, entry_id: str) -> ImageUploaded:
-    job_id = event.job_id or f"{partition}-{entry_id}"
+def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUploaded:
+    job_id = event.job_id or derived
     if not keys.is_id(job_id) or not job_id.startswith(f"{partition}-"):
         raise InvalidEvent(f"job_id must be '{partition}-' and then 1 to 64 letters, digits or '-'.")
     if event.v != VERSION:
@@ -146,7 +149,7 @@ def decode_progress(fields: Mapping[bytes, bytes], *, partition: int | None = No
     event = _decode(_progress, fields)
     if partition is None:
         return event
-    upload = _checked(event.upload, partition=partition, entry_id="0")
+    upload = _checked(event.upload, partition=partition, derived="")
     if event.run < 1 or upload.job_id != event.job_id:
         raise InvalidEvent("run must be 1 or more, and job_id that of the upload.")
     return event

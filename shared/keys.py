@@ -128,6 +128,14 @@ def new_id(partition: int) -> str:
     return f"{partition}-{uuid_utils.uuid7()}"
 
 
+def job_of_entry(partition: int, entry_id: str, *, bulk: bool = False) -> str:
+    """The id of the job that an upload event without one asks for.
+
+    Two streams may give one id to two entries of the same millisecond, so the bulk stream has a mark of its own.
+    """
+    return f"{partition}-bulk-{entry_id}" if bulk else f"{partition}-{entry_id}"
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of a job or batch id."""
     return _ID.fullmatch(text) is not None

@@ -55,17 +55,30 @@ class Leases:
 
     def drop(self, source: Source, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            self._held.pop((source.stream, entry.id), None)
+            if self._found(source, entry) is not None:
+                del self._held[source.stream, entry.id]
         if not self._held:
             self._empty.set()
 
+    def rest(self, source: Source, entries: Iterable[Entry]) -> None:
+        """Renew no more: these are being settled, and what became of them is for the settling script to say."""
+        for entry in entries:
+            if (held := self._found(source, entry)) is not None:
+                held.ours = False
+
     def watch(self, source: Source, entry: Entry, job_key: str, on_end: Callable[[Reason], None]) -> None:
         """Call `on_end` once, at the next renewal after the entry was lost or its job was cancelled or deleted."""
-        held = self._held[source.stream, entry.id]
+        held = self._found(source, entry)
+        if held is None or not held.ours:
+            on_end("lost")
+            return
         held.job_key = job_key
         held.on_end = on_end
-        if not held.ours:
-            on_end("lost")
+
+    def _found(self, source: Source, entry: Entry) -> Held | None:
+        """What is held for this very delivery: a process that stalled may get an entry again while it works on it."""
+        held = self._held.get((source.stream, entry.id))
+        return held if held is not None and held.entry is entry else None
 
     async def wait_empty(self) -> None:
         while self._held:
@@ -89,10 +102,10 @@ class Leases:
         self._outage.over()
         for held, state in zip(chunk, states, strict=True):
             # An entry that was settled while the script ran is no longer held, and not lost.
-            if state == 1 or self._held.get((source.stream, held.entry.id)) is not held:
+            if state == 1 or not held.ours or self._held.get((source.stream, held.entry.id)) is not held:
                 continue
             reason: Reason = "lost" if state == 0 else "cancelled"
             held.ours = False
-            log.warning("entry ended elsewhere", stream=source.stream, entry=held.entry.id, reason=reason)
             if held.on_end is not None:
+                log.warning("entry ended elsewhere", stream=source.stream, entry=held.entry.id, reason=reason)
                 held.on_end(reason)

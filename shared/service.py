@@ -71,8 +71,9 @@ async def serve(services: Sequence[Service], *, app: Any | None, host: str, port
     public: Server | None = None
     try:
         for service in services:
-            await service.start()
             started.append(service)
+            if not await _start(service, stop):
+                return
         if app is not None and port is not None:
             public = Server(app, host, port)
             await public.start()
@@ -90,6 +91,24 @@ async def serve(services: Sequence[Service], *, app: Any | None, host: str, port
         for server in servers:
             await server.stop()
     log.info("stopped")
+
+
+async def _start(service: Service, stop: asyncio.Event) -> bool:
+    """Start a service; false when a signal came first: starting waits for servers that are away, a drain does not."""
+    starting = asyncio.create_task(service.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        while not starting.done():
+            # Once may not do: redis-py can swallow a cancellation that meets it while it connects.
+            starting.cancel()
+            await asyncio.wait({starting}, timeout=0.2)
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
 
 
 def stop_signal() -> asyncio.Event:

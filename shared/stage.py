@@ -145,6 +145,7 @@ class Stage:
 
     async def settle(self, source: Source, outcomes: Sequence[Outcome], *, output: str) -> list[bool]:
         """Acknowledge and publish to the stream `output` in one script; tells for each whether it was still ours."""
+        self.leases.rest(source, [outcome.entry for outcome in outcomes])
         args: list[Any] = [source.group, self.consumer]
         for outcome in outcomes:
             args += (outcome.entry.id, outcome.event, outcome.traceparent, outcome.tracestate)
@@ -163,7 +164,8 @@ class Stage:
         )
         self.leases.drop(source, [entry])
         if buried:
-            log.error("dead letter", stream=source.stream, entry=entry.id, code=letter.code, attempts=entry.attempts)
+            about = {"entry": entry.id, "code": letter.code, "attempts": entry.attempts, **letter.about}
+            log.error("dead letter", stream=source.stream, **about)
 
     async def hand_back(self, source: Source, entries: Sequence[Entry]) -> None:
         """Give entries that were not started to whoever can start them sooner; nothing is held against them."""

@@ -39,6 +39,7 @@ _CHILD_FAULTS: Final = (WorkerCrashed, TimedOut, OutOfMemory)
 _CHILD_TRIES: Final = 2
 #: Tries of an image that a healthy store does not serve, before its entry is left to be redelivered.
 _STORE_TRIES: Final = 4
+_STATES: Final = {"processed": "done", "failed": "failed"}
 #: What the script `start` answers for an entry whose job was cancelled, deleted or runs anew.
 _OVER: Final = -1
 
@@ -133,6 +134,7 @@ class Developer:
         """Develop one image in the pool and settle it, unless it is lost or cancelled on the way."""
         self._door.sit()
         span = spans.begin(order)
+        telemetry.tell_of(span, job_id=order.job_id)
         try:
             if not await self._started(order, span):
                 return
@@ -147,7 +149,6 @@ class Developer:
         at = _now()
         event = orders.started(order, worker=self.stage.consumer, at=at)
         partition = order.source.partition
-        publishing = spans.publish(span, order, event.type)
         state, since = await self.stage.persist(
             "start",
             keys=[order.source.stream, keys.progress(partition), keys.job(partition, order.job_id)],
@@ -157,12 +158,11 @@ class Developer:
                 order.entry.id,
                 order.upload.run,
                 events.encode(event),
-                *tracing.carrier(publishing),
+                *tracing.carrier(span),
                 order.attempt,
             ],
         )
         if state == 1:
-            publishing.end()
             spans.tell_of_lost(order, span, since)
         elif state == _OVER:
             spans.cancelled(span)
@@ -225,7 +225,7 @@ class Developer:
             try:
                 return await self._pool.develop(request)
             except _CHILD_FAULTS as error:
-                log.warning("trying once more in another child", job=request.job_id, error=error.code)
+                log.warning("trying once more in another child", code=error.code)
         return await self._pool.develop(request)
 
     def _processed(
@@ -266,23 +266,27 @@ class Developer:
             self._metrics.bytes.labels("in").inc(event.upload.bytes_in or 0)
             self._metrics.bytes.labels("out").inc(event.result.bytes)
         log.info(
-            event.type,
+            "job ended",
             job_id=event.job_id,
             **telemetry.ids(one.span),
+            state=_STATES[event.type],
+            code=event.error.code if event.error else None,
+            run=event.run,
             attempt=event.attempt,
             cached=event.cached,
-            code=event.error.code if event.error else None,
             ms=round(sum(event.timings.values()), 1),
         )
 
     def _unreadable(self, source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
         """An event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
-        upload = ImageUploaded(source="", job_id=f"{source.partition}-{entry.id}")
-        order = Order(source, entry, upload, f"{source.partition}-{entry.id}", telemetry.span_of(entry.fields))
+        job_id = keys.job_of_entry(source.partition, entry.id, bulk=source.bulk)
+        upload = ImageUploaded(source="", job_id=job_id)
+        order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
         event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
         document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
         carried = spans.buried(order, spans.begin(order), event)
-        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried))
+        about = {"job_id": order.job_id, **telemetry.ids(carried)}
+        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
 
     def _letter(self, order: Order, error: DarkroomError, worker: str) -> DeadLetter:
         self._metrics.dead_letters.labels(error.code).inc()
@@ -299,7 +303,8 @@ class Developer:
             trace=telemetry.trace_id(order.parent),
         )
         carried = spans.buried(order, spans.lost(order), event)
-        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried))
+        about = {"job_id": order.job_id, **telemetry.ids(carried)}
+        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
 
 
 def _now() -> int:

@@ -38,7 +38,7 @@ class Order:
 
 def read(source: Source, entry: Entry) -> Order:
     """Read one entry. Raises InvalidEvent."""
-    upload = events.decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id)
+    upload = events.decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id, bulk=source.bulk)
     assert upload.job_id is not None  # noqa: S101 - decode_uploaded fills it in
     return Order(source, entry, upload, upload.job_id, telemetry.span_of(entry.fields))
 

@@ -1,0 +1,1 @@
+"""A storm over the real product: see `tests.chaos.driver`."""
