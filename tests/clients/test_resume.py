@@ -1,0 +1,89 @@
+"""An interrupted `darkroom submit` goes on where it was when the same command is given again."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clients.api import Client
+from clients.journal import Journal
+from tests.clients.command import Command
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
+
+Picture = Callable[..., Path]
+#: More than two requests, sent one after the other.
+FILES = 150
+RUN = ("submit", "in", "-f", "sepia", "--parallel", "1", "--json")
+
+
+@pytest.fixture
+def folder(command: Command, picture: Picture) -> Path:
+    for index in range(FILES):
+        picture(command.folder / "in" / f"{index:03}.png", seed=1000 + index, size=8)
+    return command.folder
+
+
+def journals(folder: Path) -> list[Path]:
+    return list((folder / "state").glob("*.jsonl"))
+
+
+def interrupted(command: Command, folder: Path) -> subprocess.Popen[bytes]:
+    """A run that was stopped by Ctrl-C after its first request was accepted."""
+    process = command.start(*RUN)
+    wait_until(lambda: [path for path in journals(folder) if b'"jobs"' in path.read_bytes()], timeout=60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    return process
+
+
+def test_no_picture_becomes_two_jobs(command: Command, folder: Path, stack: Stack) -> None:
+    first = interrupted(command, folder)
+    assert first.returncode == 128 + signal.SIGINT
+    (journal,) = journals(folder)
+    batch = journal.read_text().split('"')[3]
+    outcome = command(*RUN, timeout=120)
+    assert outcome.code == 0
+    with Client(stack.url) as client:
+        jobs = {job.id for job in client.jobs(batch=batch)}
+    assert {document["id"] for document in outcome.documents} == jobs
+    assert len(jobs) == FILES
+    assert journals(folder) == []
+
+
+def test_when_the_service_has_forgotten_the_run_it_starts_anew(command: Command, folder: Path) -> None:
+    interrupted(command, folder)
+    (journal,) = journals(folder)
+    head, *_ = journal.read_text().splitlines()
+    journal.write_text(head + '\n{"request":"0-64","jobs":["0-unknown"]}')
+    assert command(*RUN, timeout=120).code == 0
+
+
+def test_a_line_that_was_cut_short_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_STATE_DIR", str(tmp_path))
+    journal = Journal.open(["command"], [])
+    journal.accepted("0-1", ["0-a"])
+    journal.accepted("1-1", ["0-b"])
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-3])
+    again = Journal.open(["command"], [])
+    again.accepted("2-1", ["0-c"])
+    last = Journal.open(["command"], [])
+    assert [last.jobs_of(request) for request in ("0-1", "1-1", "2-1")] == [["0-a"], None, ["0-c"]]
+    assert last.batch == journal.batch
+
+
+def test_another_command_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_STATE_DIR", str(tmp_path))
+    assert Journal.open(["sepia"], []).batch != Journal.open(["blur"], []).batch
+
+
+def test_where_nothing_can_be_remembered_it_works_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARKROOM_STATE_DIR", str(tmp_path / "file" / "state"))
+    journal = Journal.open(["command"], [])
+    journal.accepted("0-1", ["0-a"])
+    journal.close()
+    assert journal.batch
