@@ -8,9 +8,18 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
+import numpy.typing as npt
 from playwright.sync_api import expect
 
 from tests.web.studio import Studio
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def _pixels(data: bytes) -> Pixels:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture.astype(np.uint8)
 
 
 def test_dropped_photos_come_back_developed(studio: Studio, photos: list[Path]) -> None:
@@ -20,8 +29,7 @@ def test_dropped_photos_come_back_developed(studio: Studio, photos: list[Path]) 
     studio.develop()
     studio.wait_developed(4)
     expect(studio.compares).to_be_visible()
-    result = cv2.imdecode(np.frombuffer(httpx.get(studio.result_url).content, np.uint8), cv2.IMREAD_COLOR)
-    assert np.array_equal(result, 255 - cv2.imread(str(photos[0]), cv2.IMREAD_COLOR))
+    assert np.array_equal(_pixels(httpx.get(studio.result_url).content), 255 - _pixels(photos[0].read_bytes()))
 
 
 def test_the_selected_photo_is_developed_while_its_chain_is_edited(studio: Studio, small_photos: list[Path]) -> None:
@@ -81,8 +89,7 @@ def test_all_developed_pictures_come_in_one_zip(studio: Studio, small_photos: li
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
         assert archive.testzip() is None
         assert len(set(archive.namelist())) == 4
-        picture = cv2.imdecode(np.frombuffer(archive.read(archive.namelist()[0]), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (240, 320, 3)
+        assert _pixels(archive.read(archive.namelist()[0])).shape == (240, 320, 3)
 
 
 def test_pictures_of_several_batches_are_zipped_by_the_page(studio: Studio, small_photos: list[Path]) -> None:

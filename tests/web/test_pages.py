@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from redis import Redis
 
+from shared import keys
 from tests.support.stack import Stack
 from tests.web.studio import Studio
 
@@ -72,3 +74,37 @@ def test_the_queue_lists_the_latest_jobs_by_state(studio: Studio, small_photos: 
     page.get_by_label("State of the jobs").select_option("failed")
     expect(jobs.first).to_contain_text("damaged.jpg")
     expect(jobs.filter(has_text="Done")).to_have_count(0)
+
+
+@pytest.fixture
+def nonsense(page: Page, stack: Stack) -> str:
+    """The id of an entry that is no event; the queue page shows it among the dead letters."""
+    with Redis.from_url(stack.redis_url) as redis:
+        entry: bytes = redis.xadd(keys.uploaded(0), {"data": "this is not JSON"})
+    page.goto(f"{stack.url}/queue")
+    expect(page.locator("#letters tr", has_text=entry.decode())).to_be_visible(timeout=20_000)
+    return entry.decode()
+
+
+def test_a_dead_letter_says_why_and_is_dropped_when_asked_twice(page: Page, nonsense: str) -> None:
+    letter = page.locator("#letters tr", has_text=nonsense)
+    expect(letter).to_contain_text("invalid_event")
+    letter.get_by_role("button", name="Drop").click()
+    letter.get_by_role("button", name="Really drop?").click()
+    expect(letter).to_have_count(0)
+    expect(page.locator(".toast")).to_contain_text("Dropped.")
+
+
+def test_a_dead_letter_can_be_replayed(page: Page, nonsense: str) -> None:
+    letter = page.locator("#letters tr", has_text=nonsense)
+    letter.get_by_role("button", name=re.compile("^Replay")).click()
+    expect(page.locator(".toast")).to_be_visible()
+    # It is as unreadable as before, so it comes back as a new letter; the old one is gone.
+    expect(page.locator("#letters tr", has_text="invalid_event").first).to_be_visible()
+
+
+def test_the_queue_shows_numbers_workers_and_streams(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.url}/queue")
+    expect(page.locator("#numbers")).to_contain_text(re.compile("Waiting.*In work.*Oldest.*Workers", re.DOTALL))
+    expect(page.locator("#workers tr", has_text="process").first).to_be_visible()
+    expect(page.locator("#streams")).to_contain_text(keys.uploaded(0))

@@ -21,7 +21,7 @@ def test_a_damaged_picture_fails_in_words_and_can_be_tried_again(
     expect(studio.status).to_contain_text("1 of 2 developed · 1 failed")
     message = studio.page.locator(".message")
     expect(message).to_contain_text("The picture is damaged")
-    expect(message).to_contain_text("Open it in another program and save it again.")
+    expect(message).to_contain_text("Open it in another program and save it again")
     studio.button("Try again").click()
     expect(studio.status).to_contain_text("1 failed")
     job = next(job for job in studio.jobs() if job["name"] == "damaged.jpg")

@@ -34,7 +34,7 @@ const TILES = [
 ];
 
 function rate(value) {
-  return value >= 100 ? Math.round(value).toLocaleString() : value.toFixed(value ? 1 : 0);
+  return value >= 100 ? Math.round(value).toLocaleString() : value.toFixed(value >= 0.05 ? 1 : 0);
 }
 
 export class Numbers {

@@ -2,7 +2,7 @@
 
 const ADVICE = {
   unsupported_media: "Use a JPEG, PNG, WebP, AVIF, TIFF or GIF picture.",
-  corrupt_image: "The file is damaged or was cut short. Open it in another program and save it again.",
+  corrupt_image: "Open it in another program and save it again, then drop it here.",
   too_many_bytes: "Make the file smaller, or save it with a lower quality, and drop it again.",
   too_many_pixels: "Scale the picture down before you drop it.",
   unknown_filter: "Remove this filter from the chain; the workers do not have it.",
