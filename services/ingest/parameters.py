@@ -10,8 +10,15 @@ import msgspec
 from shared.errors import InvalidParameter
 from shared.events import Output
 
+#: Formats that are written, and those of them that lose nothing or hold animations.
+WRITTEN: Final = ("jpeg", "png", "webp", "avif")
+LOSSLESS: Final = ("png", "webp")
+ANIMATED: Final = ("png", "webp", "avif")
 #: What `format` takes; `source` is the format of the picture itself.
-FORMATS: Final = ("source", "jpeg", "png", "webp", "avif")
+FORMATS: Final = ("source", *WRITTEN)
+SUBSAMPLINGS: Final = ("420", "422", "444")
+METADATA: Final = ("none", "icc", "all")
+FRAMES: Final = ("first", "all")
 PRIORITIES: Final = ("normal", "bulk")
 #: Jobs that one batch may say it expects.
 MOST_EXPECTED: Final = 1_000_000
@@ -25,16 +32,11 @@ class Parameters(msgspec.Struct, frozen=True):
     """What one request asks for. `filters` is as written; whether the chain exists is checked by the catalogue."""
 
     filters: str = ""
-    format: str | None = None
-    quality: int | None = None
+    output: Output = Output()
     bulk: bool = False
     webhook: str | None = None
     batch: str | None = None
     expected: int | None = None
-
-    @property
-    def output(self) -> Output:
-        return Output(format=self.format, quality=self.quality)
 
 
 NO_PARAMETERS: Final = Parameters()
@@ -79,29 +81,52 @@ def display_name(text: str | None) -> str | None:
 
 def _read(given: Mapping[str, str]) -> Parameters:
     values = {name: _READERS[name](text) for name, text in given.items()}
-    priority = values.pop("priority", "normal")
     if "expected" in values and "batch" not in values:
         raise InvalidParameter("expected is for requests that join a batch; give batch too.", parameter="expected")
-    return Parameters(bulk=priority == "bulk", **values)  # type: ignore[arg-type] # each reader returns its field's type
+    output = _output({name: values.pop(name) for name in _OUTPUT_READERS if name in values})
+    bulk = values.pop("priority", "normal") == "bulk"
+    # Each reader returns the type of its field.
+    return Parameters(output=output, bulk=bulk, **values)  # type: ignore[arg-type]
+
+
+def _output(values: dict[str, object]) -> Output:
+    if values.get("format") == "source":
+        del values["format"]
+    output = Output(**values)  # type: ignore[arg-type] # each reader returns the type of its field
+    if output.lossless:
+        _fits(output.format, LOSSLESS, "lossless")
+    if output.frames == "all":
+        _fits(output.format, ANIMATED, "frames=all")
+    return output
+
+
+def _fits(name: str | None, allowed: tuple[str, ...], why: str) -> None:
+    if name is not None and name not in allowed:
+        raise InvalidParameter(
+            f"{why} needs a format that can: {', '.join(allowed)}, not {name}.", parameter="format", allowed=[*allowed]
+        )
 
 
 def _filters(text: str) -> str:
     return text
 
 
-def _format(text: str) -> str | None:
-    name = "jpeg" if text.lower() == "jpg" else text.lower()
-    if name not in FORMATS:
-        raise InvalidParameter(f"format is one of {', '.join(FORMATS)}.", parameter="format", allowed=list(FORMATS))
-    return None if name == "source" else name
+def _format(text: str) -> str:
+    return _one_of("format", FORMATS)("jpeg" if text.lower() == "jpg" else text.lower())
 
 
-def _priority(text: str) -> str:
-    if text not in PRIORITIES:
-        raise InvalidParameter(
-            f"priority is one of {', '.join(PRIORITIES)}.", parameter="priority", allowed=list(PRIORITIES)
-        )
-    return text
+def _one_of(name: str, allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise InvalidParameter(f"{name} is one of {', '.join(allowed)}.", parameter=name, allowed=[*allowed])
+        return text
+
+    return read
+
+
+def _yes_or_no(name: str) -> Callable[[str], bool]:
+    choice = _one_of(name, ("true", "false"))
+    return lambda text: choice(text) == "true"
 
 
 def _integer(name: str, least: int, most: int) -> Callable[[str], int]:
@@ -140,11 +165,18 @@ def _batch(text: str) -> str:
     return text
 
 
-_READERS: Final[Mapping[str, Callable[[str], object]]] = {
-    "filters": _filters,
+_OUTPUT_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "format": _format,
     "quality": _integer("quality", 1, 100),
-    "priority": _priority,
+    "lossless": _yes_or_no("lossless"),
+    "subsampling": _one_of("subsampling", SUBSAMPLINGS),
+    "metadata": _one_of("metadata", METADATA),
+    "frames": _one_of("frames", FRAMES),
+}
+_READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "filters": _filters,
+    **_OUTPUT_READERS,
+    "priority": _one_of("priority", PRIORITIES),
     "webhook": _webhook,
     "batch": _batch,
     "expected": _integer("expected", 1, MOST_EXPECTED),

@@ -11,6 +11,16 @@ import msgspec
 
 from shared.errors import every_error
 
+_EXAMPLES: Final = (
+    "<h2>In short</h2><pre>"
+    "# send a photo\n"
+    "curl --data-binary @cat.jpg 'http://127.0.0.1:8080/v1/images?filters=sepia,blur:size=9&amp;format=webp'\n\n"
+    "# send several as one batch\n"
+    "curl -F filters=sepia -F image=@cat.jpg -F image=@dog.jpg http://127.0.0.1:8080/v1/images\n\n"
+    "# follow it, then fetch the result\n"
+    "curl -N http://127.0.0.1:8080/v1/jobs/ID/events\n"
+    "curl -OJ http://127.0.0.1:8080/v1/jobs/ID/result</pre>"
+)
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -34,12 +44,13 @@ class _Reference:
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Darkroom: the HTTP interface</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<link rel="stylesheet" href="/docs/reference.css"></head><body>'
+            '<link rel="icon" href="/web/icon.svg"><link rel="stylesheet" href="/docs/reference.css"></head><body>'
             f'<nav aria-label="Contents"><a href="/">Darkroom</a><ul>{contents}</ul>'
             '<ul><li><a href="#errors">Errors</a></li><li><a href="#schemas">Documents</a></li></ul></nav>'
             f"<main><h1>The HTTP interface</h1><p>{_text(self._info['description'])}</p>"
             '<p>For programs: <a href="/openapi.json">OpenAPI</a>, and the streams as '
             '<a href="/asyncapi">AsyncAPI</a>.</p>'
+            + _EXAMPLES
             + "".join(self._operation(*operation) for operation in operations)
             + _errors()
             + self._documents()

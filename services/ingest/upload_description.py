@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.guard import MEDIA_TYPES
-from services.ingest.parameters import FORMATS, MOST_EXPECTED, PRIORITIES
+from services.ingest.parameters import FORMATS, FRAMES, METADATA, MOST_EXPECTED, PRIORITIES, SUBSAMPLINGS
 from shared import problems
 from shared.errors import (
     CorruptImage,
@@ -81,6 +81,29 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 1,
         "maximum": 100,
         "description": "Quality of a lossy result; without it the format's default.",
+    },
+    "lossless": {
+        "type": "boolean",
+        "default": False,
+        "description": "No sample may change: webp, and png, which never loses any.",
+    },
+    "subsampling": {
+        **_TEXT,
+        "enum": list(SUBSAMPLINGS),
+        "default": "420",
+        "description": "Chroma subsampling of a jpeg.",
+    },
+    "metadata": {
+        **_TEXT,
+        "enum": list(METADATA),
+        "default": "icc",
+        "description": "What stays of the source's metadata: nothing, the colour profile, or profile and EXIF.",
+    },
+    "frames": {
+        **_TEXT,
+        "enum": list(FRAMES),
+        "default": "first",
+        "description": "The first picture of an animation, or every one (png, webp or avif).",
     },
     "priority": {
         **_TEXT,

@@ -20,7 +20,6 @@ STARTS = [
     b"GIF89a",
     b"II*\0",
     b"MM\0*",
-    b"II+\0",
     b"RIFF\x10\0\0\0WEBP",
     b"\0\0\0\x18ftypavif\0\0\0\0avifmif1",
 ]

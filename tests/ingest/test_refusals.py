@@ -49,6 +49,10 @@ async def test_a_wrong_filter_parameter_is_named_with_what_is_allowed(ingest: Ru
         ("quality", "101"),
         ("quality", "8.5"),
         ("quality", "٤"),
+        ("lossless", "yes"),
+        ("subsampling", "411"),
+        ("metadata", "exif"),
+        ("frames", "2"),
         ("priority", "high"),
         ("webhook", "ftp://example.org/"),
         ("webhook", "https://"),
@@ -66,6 +70,14 @@ async def test_a_wrong_filter_parameter_is_named_with_what_is_allowed(ingest: Ru
 async def test_a_wrong_request_parameter_is_refused(ingest: Running, name: str, text: str) -> None:
     assert_problem(await post(ingest, **{name: text}), 422, "invalid_parameter")
     await assert_nothing_recorded(ingest)
+
+
+@pytest.mark.parametrize("wish", [{"lossless": "true"}, {"frames": "all"}])
+async def test_a_format_that_cannot_do_what_is_asked_is_refused(ingest: Running, wish: dict[str, str]) -> None:
+    body = assert_problem(await post(ingest, format="jpeg", **wish), 422, "invalid_parameter")
+
+    assert body["parameter"] == "format"
+    assert (await post(ingest, format="webp", **wish)).status_code == 202
 
 
 async def test_what_is_no_image_is_415_however_it_is_called(ingest: Running) -> None:
@@ -128,7 +140,6 @@ async def test_a_header_with_too_many_pixels_is_refused(ingest: Running) -> None
         b"GIF89a",
         b"II*\0\xff\xff\xff\xff",
         b"MM\0*\0\0\0\x08",
-        b"II+\0\x08\0\0\0",
         b"RIFF\x10\0\0\0WEBPVP8 ",
         b"\0\0\0\x18ftypavif\0\0\0\0avifmif1" + b"\0\0\0\x08free" * 20_000,
         png_that_claims(0, 10),
