@@ -7,7 +7,7 @@ misses one.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -71,19 +71,23 @@ class Feed:
                 yield KEEP_ALIVE
             await asyncio.sleep(max(0.0, started + _PACE - time.monotonic()))
 
-    async def _snapshot(self, since: int | None) -> list[bytes]:
+    async def _snapshot(self, since: int | None) -> Iterator[bytes]:
         """Every job of the feed, or what changed after `since` if that is a version of this partition."""
         self._subscription.stale = False
         self._subscription.take()
         partition = self._subscription.partition
         version = await self._reader.version(partition)
+        if version < self._last:
+            # The server lost what it had: its versions begin anew.
+            self._sent.clear()
+            self._last = 0
         after = since if since is not None and since <= version else None
         job_ids = await self._job_ids()
         found = await self._reader.jobs(self._owner, partition, job_ids)
         self._gone = {job_id for job_id, record in zip(job_ids, found, strict=True) if record is None}
         return self._render(found, upto=version, after=after, tombstones=after is not None or self._job is not None)
 
-    async def _changes(self) -> list[bytes]:
+    async def _changes(self) -> Iterator[bytes]:
         changed, heard = self._subscription.take()
         newer = [job_id for job_id, version in changed.items() if version > self._sent.get(job_id, 0)]
         found = await self._reader.jobs(self._owner, self._subscription.partition, newer)
@@ -91,8 +95,8 @@ class Feed:
 
     def _render(
         self, found: Sequence[JobRecord | None], *, upto: int, after: int | None, tombstones: bool
-    ) -> list[bytes]:
-        events = []
+    ) -> Iterator[bytes]:
+        """The events of what is news to the client, in the order of the changes; made one by one as they are sent."""
         for record in sorted((record for record in found if record is not None), key=lambda record: record.version):
             if record.terminal:
                 self._ended.add(record.id)
@@ -105,8 +109,7 @@ class Feed:
                 continue
             # A record may be ahead of what was heard; another one between the two has yet to be sent.
             self._last = max(self._last, min(record.version, upto))
-            events.append(self._event(record))
-        return events
+            yield self._event(record)
 
     async def _complete(self) -> bool:
         """Whether all that is to come has come, and was sent."""

@@ -90,6 +90,8 @@ class Webhooks:
         # connections kept: one to a shared address would be used for another name.
         self._client = httpx.AsyncClient(
             trust_env=False,
+            # Unlike the rest of the environment, SSL_CERT_FILE counts.
+            verify=httpx.create_ssl_context(),
             follow_redirects=False,
             timeout=settings.webhook_timeout,
             limits=httpx.Limits(max_keepalive_connections=0),

@@ -1,9 +1,14 @@
+import asyncio
 import base64
 import hmac
 import json
 import logging
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,6 +28,7 @@ from shared import groups, keys
 from shared.entries import Entry, Source
 from shared.service import Server
 from tests.results.story import Story, processed, upload
+from tests.support.parts import require
 from tests.support.waiting import eventually
 
 HOOKS = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
@@ -223,6 +229,47 @@ async def test_a_private_address_is_refused_by_default_and_nothing_is_sent(
     assert receiver.got == []
     assert postman.count("refused") == 2
     await postman.webhooks.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for the name localhost, and for no address, with its key."""
+    openssl = require("openssl", shutil.which("openssl"))
+    folder = tmp_path_factory.mktemp("certificate")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    made = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost")
+    names = ("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate))
+    subprocess.run([openssl, *made, *names], check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_a_certificate_is_checked_for_the_name_though_the_connection_goes_to_the_address(
+    story: Story, redis_url: str, blob_url: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    await groups.ensure(story.redis, HOOKS)
+    for trusted, outcome in ((False, "again"), (True, "delivered")):
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        postman = postman_with(story, redis_url, blob_url, webhook_allow_private=True)
+        await story.project(processed(upload(f"0-{outcome}", webhook=f"https://localhost:{port}/hook")))
+        await postman.deliver()
+        assert postman.count(outcome) == 1
+        await postman.webhooks.close()
+    assert f"Host: localhost:{port}\r\n".encode() in got[-1]
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize(
