@@ -200,8 +200,10 @@ async def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
         import asyncio
         from services.process.pool import Pool
         from services.process.settings import ProcessSettings
+        from shared.blobs import BlobStore
 
         async def main():
+            BlobStore("file://{tmp_path}/blobs")
             pool = Pool(ProcessSettings(blob_url="file://{tmp_path}/blobs", workers=2))
             await pool.start()
             print(*pool.pids, flush=True)
