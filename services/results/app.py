@@ -31,8 +31,7 @@ from shared.entries import Source
 from shared.health import Health
 from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
-from shared.outage import Outage
-from shared.stage import Stage
+from shared.stage import Stage, outage_of
 
 log = structlog.get_logger()
 
@@ -54,19 +53,22 @@ class ResultsService:
         self.redis = connect(self.settings.redis_url, most=_CONNECTIONS)
         self.store = BlobStore(self.settings.blob_url)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
-        self.projection = Projection(self.redis, retention=self.settings.retention, metrics=self.metrics)
+        # One for all that uses Redis, so that its absence is told once.
+        self.outage = outage_of(self.settings)
+        self.projection = Projection(
+            self.redis, retention=self.settings.retention, metrics=self.metrics, outage=self.outage
+        )
         reader = Reader(self.redis, partitions=self.settings.partitions)
         self.overview = Overview(self.redis, partitions=self.settings.partitions, lease=self.settings.lease)
-        self.webhooks = Webhooks(self.settings, reader, self.metrics)
+        self.webhooks = Webhooks(self.settings, reader, self.metrics, outage=self.outage)
         self.janitor = Janitor(self.redis, self.store, self.settings, self.metrics)
         self._stages = [
             self._stage(keys.RESULTS_GROUP, self.projection.handle, self.settings.results_batch, progress_obituary),
             self._stage(keys.HOOKS_GROUP, self.webhooks.handle, self.settings.webhook_batch, webhook_obituary),
         ]
-        outage = Outage("redis or the blob store")
         self._chores = [
-            Chore("bring webhooks back", self.webhooks.bring_all_back, pause=LOOK, outage=outage),
-            Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=outage),
+            Chore("bring webhooks back", self.webhooks.bring_all_back, pause=LOOK, outage=self.outage),
+            Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=self.outage),
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self.app = HttpTelemetry(make_app(self._context(reader)), self.metrics.requests, self.name)
@@ -118,6 +120,7 @@ class ResultsService:
             door=SteadyDoor(batch),
             lanes=self.settings.results_lanes,
             obituary=obituary,
+            outage=self.outage,
         )
 
     def _context(self, reader: Reader) -> Context:

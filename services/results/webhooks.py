@@ -78,14 +78,16 @@ def read(source: Source, entry: Entry) -> Webhook:
 class Webhooks:
     """Delivers the entries of the hooks streams."""
 
-    def __init__(self, settings: ResultsSettings, reader: Reader, metrics: ResultsMetrics) -> None:
+    def __init__(
+        self, settings: ResultsSettings, reader: Reader, metrics: ResultsMetrics, *, outage: Outage | None = None
+    ) -> None:
         self._settings = settings
         self._reader = reader
         self._metrics = metrics
         self._secrets = settings.webhook_secrets
         self._settle = scripts.load(reader.redis, "hook")
         self._due = scripts.load(reader.redis, "due")
-        self._outage = Outage("redis")
+        self._outage = outage or Outage("redis")
         # No proxy and no redirect: either would take the connection away from the address that was checked. Nor are
         # connections kept: one to a shared address would be used for another name.
         self._client = httpx.AsyncClient(
