@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, TypedDict, TypeVar
 import httpx
 import msgspec
 
-from clients.errors import Unreachable, from_problem, reason_of
+from clients.errors import Unreachable, from_problem
 from clients.models import decode
 from clients.multipart import Body, Image
 from shared.events import FilterSpec
@@ -156,3 +156,12 @@ def jobs_request(*, state: str | None, batch: str | None, cursor: str | None, li
     """The request for one page of jobs."""
     params = {"state": state, "batch": batch, "cursor": cursor, "limit": str(limit)}
     return Send("GET", "/v1/jobs", {name: value for name, value in params.items() if value})
+
+
+def reason_of(error: Exception) -> str:
+    """Why a connection failed, in words."""
+    if isinstance(error, httpx.ConnectError):
+        return "nothing listens there."
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time."
+    return str(error) or type(error).__name__

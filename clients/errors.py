@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 import msgspec
 
 from shared.errors import DarkroomError, every_error
@@ -61,12 +60,3 @@ def _phrase(status: int) -> str:
         return f"The service answered {status} {HTTPStatus(status).phrase}."
     except ValueError:
         return f"The service answered {status}."
-
-
-def reason_of(error: Exception) -> str:
-    """Why a connection failed, in words."""
-    if isinstance(error, httpx.ConnectError):
-        return "nothing listens there."
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time."
-    return str(error) or type(error).__name__

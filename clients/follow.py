@@ -10,8 +10,8 @@ from typing import Final
 import httpx
 from httpx_sse import ServerSentEvent
 
-from clients.calls import LATER, UNKNOWN
-from clients.errors import Unreachable, WaitTimedOut, from_problem, reason_of
+from clients.calls import LATER, UNKNOWN, reason_of
+from clients.errors import Unreachable, WaitTimedOut, from_problem
 from clients.models import Job, decode
 
 #: Seconds without a byte after which a connection counts as broken; the service sends keep-alives well within it.
