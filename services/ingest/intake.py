@@ -20,12 +20,15 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        #: The most that was held at one time so far.
+        self.peak = 0
 
     def take(self, size: int) -> None:
         """Hold `size` more bytes; raises Overloaded when they do not fit."""
         if self.used + size > self.limit:
             raise Overloaded("Too many uploads are on their way in; try again in a moment.")
         self.used += size
+        self.peak = max(self.peak, self.used)
 
     def give_back(self, size: int) -> None:
         self.used -= size

@@ -89,3 +89,15 @@ async def test_a_redis_that_dies_between_two_uploads_costs_only_the_second(start
         ingest = await start(redis_url=url)
         assert (await post(ingest)).status_code == 202
     assert_problem(await post(ingest), 503, "storage_unavailable")
+
+
+async def test_a_fault_of_ours_is_told_as_one_and_shows_nothing_inside(start: Start) -> None:
+    ingest = await start()
+    await ingest.redis.set(keys.batch(0, "odd"), "not a hash")
+
+    response = await ingest.http.post("/v1/images", params={"batch": "odd"}, content=picture())
+
+    assert_problem(response, 500, "internal_error")
+    assert "WRONGTYPE" not in response.text
+    assert await ingest.entries() == []
+    assert (await post(ingest)).status_code == 202
