@@ -19,6 +19,8 @@ from shared.scripts import RedisClient
 #: Seconds to wait for a connection, and for an answer; longer than any read of ours blocks.
 CONNECT_TIMEOUT: Final = 2.0
 ANSWER_TIMEOUT: Final = 5.0
+#: Seconds that a read of ours may block at most.
+SHORTEST_ANSWER: Final = 0.5
 
 #: What a server answers that was the master and is none any more. The address may lead to the new master by now, but
 #: only a new connection finds that out.
@@ -64,6 +66,14 @@ def connect(url: str, *, most: int | None = None, answer_timeout: float = ANSWER
     if urlsplit(url).scheme != "unix":
         pool.connection_class = _SecureConnection if urlsplit(url).scheme == "rediss" else _Connection
     return Redis.from_pool(pool)
+
+
+def patience(lease: float) -> float:
+    """Seconds to wait for an answer in a process whose leases last so many seconds.
+
+    A server that is stuck must be noticed before they run out, and no read that blocks may count as stuck.
+    """
+    return max(2 * SHORTEST_ANSWER, min(ANSWER_TIMEOUT, lease / 2))
 
 
 def told_by(error: Exception) -> str:

@@ -19,10 +19,11 @@ from faststream.redis import RedisBroker, StreamSub
 from redis.exceptions import ResponseError
 
 from shared import groups
-from shared.connections import connect, told_by
+from shared.connections import SHORTEST_ANSWER, connect, patience, told_by
 from shared.entries import Entry, Source
 from shared.outage import Outage, passes
 from shared.scripts import RedisClient
+from shared.settings import Settings
 
 log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ Handler = Callable[[Source, Batch], Awaitable[None]]
 Take = Callable[[Source, int], Awaitable[Batch]]
 
 #: Milliseconds one read waits for entries; also how long a drain waits for reads under way.
-BLOCK_MS: Final = 500
+BLOCK_MS: Final = int(SHORTEST_ANSWER * 1000)
 
 
 #: FastStream writes two lines per message; ours come from the handlers.
@@ -72,9 +73,11 @@ class SteadyDoor:
 class Lanes:
     """All lanes of one stage, on one broker and with connections of their own."""
 
-    def __init__(self, url: str, *, consumer: str, handler: Handler, take: Take, door: Door, outage: Outage) -> None:
-        self._broker = RedisBroker(url, apply_types=False, logger=_SILENT, graceful_timeout=None)
-        self._redis = connect(url)
+    def __init__(
+        self, settings: Settings, *, consumer: str, handler: Handler, take: Take, door: Door, outage: Outage
+    ) -> None:
+        self._broker = RedisBroker(settings.redis_url, apply_types=False, logger=_SILENT, graceful_timeout=None)
+        self._redis = connect(settings.redis_url, answer_timeout=patience(settings.lease))
         self._take = take
         self._consumer = consumer
         self._handler = handler

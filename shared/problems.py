@@ -17,20 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable
+from shared.outage import passes
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: Seconds after which a client may try again.
 RETRY_AFTER: Final = 1
 _RETRIED: Final = (429, 503)
 
-#: What Redis raises while it is away, starting, failing over or read-only: the same request can succeed later.
-_REDIS_AWAY: Final = (
-    redis_errors.ConnectionError,
-    redis_errors.TimeoutError,
-    redis_errors.ReadOnlyError,
-    redis_errors.ClusterDownError,
-    redis_errors.TryAgainError,
-)
 _TITLES: Final = {404: ("not_found", "Not found"), 405: ("method_not_allowed", "Method not allowed")}
 
 
@@ -94,7 +87,7 @@ def from_redis(error: redis_errors.RedisError) -> DarkroomError | None:
     """The error that users see for one of Redis's; none when it is a fault of ours."""
     if isinstance(error, redis_errors.OutOfMemoryError):
         return Overloaded("The queue is out of memory; try again later.")
-    if isinstance(error, _REDIS_AWAY):
+    if passes(error):
         return StorageUnavailable("Redis did not answer; nothing was accepted.")
     return None
 

@@ -87,7 +87,7 @@ class Stage:
         taker = Taker(self.consumer, settings.lease, settings.max_attempts, self._work, self._give_up)
         self._takeover = Takeover(redis, taker, self._quiet, self.outage)
         self._lanes = Lanes(
-            settings.redis_url,
+            settings,
             consumer=self.consumer,
             handler=self._work,
             take=self._takeover.take,

@@ -16,7 +16,7 @@ from services.process.settings import ProcessSettings
 from shared import catalogue, keys
 from shared.blobs import BlobStore
 from shared.chores import Chore
-from shared.connections import connect
+from shared.connections import connect, patience
 from shared.entries import Source
 from shared.health import Health
 from shared.stage import Stage
@@ -38,7 +38,7 @@ class ProcessService:
         self.registry = CollectorRegistry()
         self.health = Health(self.name, ENGINE_VERSION)
         self._metrics = Metrics(self.registry)
-        self._redis = connect(settings.redis_url)
+        self._redis = connect(settings.redis_url, answer_timeout=patience(settings.lease))
         self._store = BlobStore(settings.blob_url)
         self._pool = Pool(settings)
         self._door = PoolDoor(self._pool.size)

@@ -25,7 +25,7 @@ from services.results.webhooks import LOOK, Webhooks
 from shared import keys, problems
 from shared.blobs import BlobStore
 from shared.chores import Chore
-from shared.connections import connect
+from shared.connections import connect, patience
 from shared.dead_letters import Obituary
 from shared.entries import Source
 from shared.health import Health
@@ -50,7 +50,7 @@ class ResultsService:
         self.health = Health(self.name, version)
         self.metrics = ResultsMetrics()
         self.registry = self.metrics.registry
-        self.redis = connect(self.settings.redis_url, most=_CONNECTIONS)
+        self.redis = connect(self.settings.redis_url, most=_CONNECTIONS, answer_timeout=patience(self.settings.lease))
         self.store = BlobStore(self.settings.blob_url)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
         # One for all that uses Redis, so that its absence is told once.
