@@ -46,6 +46,7 @@ class SpanSender:
         self._batch = min(batch, queue)
         self._delay = delay
         self._wake = threading.Event()
+        self._waiting: list[threading.Event] = []
         self._closing = False
         self._failing = False
         self.dropped = 0
@@ -60,6 +61,13 @@ class SpanSender:
         self._queue.append(span)
         if len(self._queue) >= self._batch and not self._wake.is_set():
             self._wake.set()
+
+    def flush(self, timeout: float) -> bool:
+        """Send what is held now; returns whether that was tried within `timeout` seconds."""
+        tried = threading.Event()
+        self._waiting.append(tried)
+        self._wake.set()
+        return tried.wait(timeout)
 
     def close(self, timeout: float) -> None:
         """Send what is held, for `timeout` seconds at most."""
@@ -78,6 +86,12 @@ class SpanSender:
         self._send_all()
 
     def _send_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._send_queue()
+        for tried in waiting:
+            tried.set()
+
+    def _send_queue(self) -> None:
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
             try:

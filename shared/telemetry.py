@@ -5,6 +5,7 @@ Traces are exported over OTLP/HTTP when the standard variables ask for it (`OTEL
 in is handed on as it came.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ _sender: SpanSender | None = None
 
 #: Seconds that the last spans may take at shutdown; a receiver that is away must not hold up a drain.
 _LAST_SPANS: Final = 3.0
+_SOON: Final = 1.0
 _WRONG_PROTOCOLS: Final = frozenset({"grpc", "http/json"})
 
 
@@ -75,6 +77,12 @@ def flush() -> None:
         tracer.switch_off()
         _sender.close(_LAST_SPANS)
         _sender = None
+
+
+async def send_now() -> None:
+    """Send the spans still held, before what this process may not survive; waits for a second at most."""
+    if _sender is not None:
+        await asyncio.to_thread(_sender.flush, _SOON)
 
 
 def span_of(fields: Mapping[bytes, bytes]) -> Span:

@@ -163,7 +163,9 @@ class Developer:
             ],
         )
         if state == 1:
-            spans.tell_of_lost(order, span, since)
+            if spans.tell_of_lost(order, span, since):
+                # This attempt may end like the one before, and would take that one's span with it.
+                await telemetry.send_now()
         elif state == _OVER:
             spans.cancelled(span)
         self._metrics.wait.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))

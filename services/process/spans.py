@@ -1,8 +1,8 @@
 """The spans of one image in the process service: one per attempt, in it one per step and one per event it publishes.
 
 The identity of an attempt's span follows from its entry and number. So when a worker is killed, whose span is never
-sent, its successor tells of the attempt in its place: what was published meanwhile keeps its parent, and the
-new attempt links the old one. A worker that lost its entry, or hands it back, keeps silent about it.
+sent, its successor tells of the attempt in its place: the `started` event, which names that span as its cause, keeps
+its parent, and the new attempt links the old one. A worker that lost its entry, or hands it back, keeps silent.
 """
 
 from hashlib import blake2b
@@ -28,11 +28,15 @@ def begin(order: Order) -> Span:
     return _attempt(order, order.attempt, start_ns=0)
 
 
-def tell_of_lost(order: Order, span: Span, since_ms: int) -> None:
-    """Tell of the attempt before this one, which nobody else can; `since_ms` is when it began (0: not known)."""
+def tell_of_lost(order: Order, span: Span, since_ms: int) -> bool:
+    """Tell of the attempt before this one if there was one: nobody else can. `since_ms` is when it began, 0 if unknown.
+
+    Returns whether there is a span to send.
+    """
     if order.attempt == 1 or not isinstance(span, Recorded):
-        return
+        return False
     span.add_link(lost(order, since_ms, span.start_ns).get_span_context())
+    return True
 
 
 def lost(order: Order, since_ms: int = 0, until_ns: int = 0) -> Span:
@@ -61,7 +65,7 @@ def steps(span: Span, report: Report) -> None:
 
 
 def publish(span: Span, order: Order, event: str) -> Span:
-    """The span of publishing the progress event `event` (its type); it is to be ended when that is done."""
+    """The span of publishing the event that ends a job (`event` is its type); to be ended when that is done."""
     if not span.is_recording():
         return span
     attributes = semantics.publishing(semantics.PROGRESS, order.source.partition, order.job_id)
