@@ -17,6 +17,8 @@ from shared.errors import InvalidEvent
 VERSION: Final = 1
 
 _OWNER = re.compile(keys.OWNER_PATTERN)
+#: Far more than anybody replays, and exact in the numbers of a script.
+_MOST_RUNS: Final = 1_000_000
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 #: One filter of a chain: its `name` and its parameters beside it, `{"name": "blur", "size": 9}`.
@@ -136,8 +138,8 @@ def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUplo
         raise InvalidEvent("owner must be 1 to 64 letters, digits, '.', '_' or '-'.")
     if event.batch is not None and not _BATCH.fullmatch(event.batch):
         raise InvalidEvent("batch must be 1 to 128 letters, digits, '.', '_' or '-'.")
-    if event.run < 1:
-        raise InvalidEvent("run must be 1 or more.")
+    if not 1 <= event.run <= _MOST_RUNS:
+        raise InvalidEvent(f"run must be 1 to {_MOST_RUNS}.")
     return msgspec.structs.replace(event, job_id=job_id)
 
 
@@ -150,8 +152,8 @@ def decode_progress(fields: Mapping[bytes, bytes], *, partition: int | None = No
     if partition is None:
         return event
     upload = _checked(event.upload, partition=partition, derived="")
-    if event.run < 1 or upload.job_id != event.job_id:
-        raise InvalidEvent("run must be 1 or more, and job_id that of the upload.")
+    if not 1 <= event.run <= _MOST_RUNS or upload.job_id != event.job_id:
+        raise InvalidEvent(f"run must be 1 to {_MOST_RUNS}, and job_id that of the upload.")
     return event
 
 

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Header, Query
-from redis.exceptions import RedisError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -100,9 +99,5 @@ async def _events(
     context: Context, subscription: Subscription, feed: Feed, last_id: int | None
 ) -> AsyncIterator[bytes]:
     async with context.listener.subscribe(subscription):
-        try:
-            async for event in feed.events(last_id=last_id, keep_alive=context.settings.event_keep_alive):
-                yield event
-        except RedisError:
-            # The client connects again and resumes; that Redis is away is logged by whoever waits for it.
-            return
+        async for event in feed.events(last_id=last_id, keep_alive=context.settings.event_keep_alive):
+            yield event

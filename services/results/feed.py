@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import msgspec
+from redis.exceptions import RedisError
 
 from services.results.listen import Subscription
 from services.results.reader import Reader
@@ -21,6 +22,8 @@ from shared.records import JobRecord
 RETRY_MS: Final = 1000
 #: Seconds between two reads for one client at least: a hundred changes at once are one read.
 _PACE: Final = 0.02
+#: Seconds before the records are looked for again while Redis is away.
+_AWAY: Final = 0.5
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 
@@ -57,16 +60,20 @@ class Feed:
         self._subscription.stale = True
         while not self._subscription.closed:
             started = time.monotonic()
-            if self._subscription.stale:
-                for event in await self._snapshot(since):
+            try:
+                for event in await (self._snapshot(since) if self._subscription.stale else self._changes()):
                     yield event
                 since = None
-            else:
-                for event in await self._changes():
-                    yield event
-            if await self._complete():
-                yield self._end()
-                return
+                if await self._complete():
+                    yield self._end()
+                    return
+            except RedisError:
+                # A browser that is refused once never comes back, so the stream outlives an outage; then all records
+                # are read again.
+                self._subscription.stale = True
+                yield KEEP_ALIVE
+                await asyncio.sleep(_AWAY)
+                continue
             if not await self._subscription.wait(keep_alive):
                 yield KEEP_ALIVE
             await asyncio.sleep(max(0.0, started + _PACE - time.monotonic()))

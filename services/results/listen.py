@@ -165,9 +165,11 @@ class Listener:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                await self._outage.wait(error)
-            finally:
                 self._subscribed.clear()
+                await self._outage.wait(error)
+            if self._draining():
+                self._end_all()
+        self._subscribed.clear()
 
     async def _listen(self) -> None:
         pubsub: Any = self._redis.pubsub()

@@ -26,6 +26,8 @@ from shared.scripts import RedisClient
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 #: Fields of an unreadable entry that its dead letter keeps; a script can hand on a few thousand at most.
 _FIELDS_KEPT: Final = 256
+#: The year 2286 in ms.
+_FAR_AWAY: Final = 10**13
 _OUTCOMES: Final = ("repeated", "ignored", "applied")
 
 
@@ -60,7 +62,7 @@ class Projection:
             except InvalidEvent as error:
                 await self._bury(source, entry, error)
             else:
-                steps.append(Step(entry, event, int(entry.id.split("-")[0])))
+                steps.append(Step(entry, event, _taken_at(entry)))
         if steps:
             with _spans(source, steps) as spans:
                 outcomes = await self.outage.persist(
@@ -98,6 +100,12 @@ class Projection:
                 state = "done" if step.event.type == "processed" else "failed"
                 self._metrics.jobs.labels(state, step.event.error.code if step.event.error else "").inc()
                 self._metrics.duration.observe(max(0, step.at - created) / 1000)
+
+
+def _taken_at(entry: Entry) -> int:
+    """When the server took an entry, in ms; a stream that somebody gave an id from far away has no clock any more."""
+    milliseconds = int(entry.id.split("-")[0])
+    return milliseconds if milliseconds < _FAR_AWAY else int(time.time() * 1000)
 
 
 def created_at(job_id: str, fallback: int) -> int:

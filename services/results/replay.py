@@ -15,7 +15,7 @@ from services.results.projection import created_at
 from services.results.reader import Reader
 from shared import events, keys, scripts, semantics, telemetry, tracing
 from shared.entries import Source
-from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
+from shared.errors import Expired, InvalidEvent, NotFailed, NotFound, Overloaded
 from shared.events import ImageUploaded
 from shared.records import JobRecord
 
@@ -97,6 +97,7 @@ class Replayer:
             if record is not None and record.run == run and not record.terminal:
                 # Our own call whose reply was lost, or a twin of it: that run is on its way.
                 return
+        raise Overloaded("This job keeps changing; try again.")
 
     async def _call(self, again: Again, record: JobRecord | None, run: int, span: Span) -> int:
         event = msgspec.structs.replace(again.upload, run=run)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from services.results.settings import ResultsSettings
 from shared import keys
 from tests.results.conftest import Replica
 from tests.results.story import Story, started
@@ -235,6 +236,19 @@ async def test_a_replayed_job_opens_its_batch_again(story: Story, replica: Repli
         await story.finish(job_id)
         await eventually(lambda: follower.closed)
     assert follower.states(job_id) == ["failed", "processing", "done"]
+
+
+async def test_more_streams_than_allowed_are_refused_for_now(story: Story, redis_url: str, blob_url: str) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    small = Replica(ResultsSettings(redis_url=redis_url, blob_url=blob_url, event_streams=1))
+    await small.start()
+    path = f"/v1/jobs/{job_id}/events"
+    async with follow(small, path) as follower:
+        await eventually(lambda: follower.states(job_id) == ["queued"])
+        answer = await small.client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert answer.headers["retry-after"]
+    await small.stop()
 
 
 async def test_an_unknown_batch_is_not_found(replica: Replica) -> None:

@@ -1,13 +1,14 @@
 import json
 
 import msgspec
+import pytest
 
 from services.results.projection import created_at
 from shared import keys
 from shared.dead_letters import Letter
 from shared.events import ImageUploaded, encode
+from shared.records import document
 from tests.results.story import SOURCE, Story, failed, processed, started, upload
-from tests.support.recording import recorded
 
 
 async def test_a_job_goes_from_queued_over_processing_to_done(story: Story) -> None:
@@ -154,21 +155,19 @@ def test_the_creation_of_an_unrecorded_job_is_read_from_its_id() -> None:
     assert created_at("0-9999999999999-0", now) == now
 
 
-async def test_each_sampled_entry_gets_its_own_child_span(story: Story) -> None:
+@pytest.mark.parametrize(("flags", "kept"), [("01", "4bf92f3577b34da6a3ce929d0e0e4736"), ("00", "")])
+async def test_a_job_names_its_trace_if_that_is_kept(story: Story, flags: str, kept: str) -> None:
     (job_id,) = await story.submit("cat.jpg")
-    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with recorded() as spans:
-        await story.project(processed(await story.upload_of(job_id)), traceparent=parent)
-    (span,) = spans
-    assert (span.name, span.parent) == ("process image.progress", "00f067aa0ba902b7")
-    assert (await story.job(job_id)).trace == span.trace == "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-async def test_a_trace_that_is_not_kept_is_not_promised_to_anybody(story: Story) -> None:
-    (job_id,) = await story.submit("cat.jpg")
-    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+    parent = f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}"
     await story.project(processed(await story.upload_of(job_id)), traceparent=parent)
-    assert not (await story.job(job_id)).trace
+    assert (await story.job(job_id)).trace == kept
+
+
+@pytest.mark.parametrize("traceparent", ["", "nonsense", "00-" + "x" * 52, "\xff" * 55, "0" * 10_000])
+async def test_a_trace_context_that_is_none_is_ignored(story: Story, traceparent: str) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.project(processed(await story.upload_of(job_id)), traceparent=traceparent)
+    assert ((await story.job(job_id)).state, (await story.job(job_id)).trace) == ("done", "")
 
 
 async def test_an_uploaded_event_survives_the_round_trip(story: Story) -> None:
@@ -178,3 +177,18 @@ async def test_an_uploaded_event_survives_the_round_trip(story: Story) -> None:
     upload_event = (await story.job(job_id)).upload
     assert upload_event is not None
     assert upload_event.filters == [{"name": "blur", "size": 9}]
+
+
+async def test_an_entry_id_from_far_away_does_not_break_the_record(story: Story) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    data = encode(processed(await story.upload_of(job_id)))
+    await story.redis.xadd(SOURCE.stream, {"data": data}, id="18446744073709551614-0")
+    await story.projection.handle(SOURCE, await story.read())
+    assert document(await story.job(job_id))["finished"]
+
+
+@pytest.mark.parametrize("run", [0, -1, 1_000_001, 10**30])
+async def test_a_run_out_of_range_is_a_dead_letter(story: Story, run: int) -> None:
+    await story.project(processed(upload("0-a", run=run)))
+    assert await story.redis.exists(keys.job(0, "0-a")) == 0
+    assert await story.redis.xlen(keys.dead(0)) == 1
