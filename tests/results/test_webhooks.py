@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -337,6 +338,22 @@ def test_the_signature_is_that_of_the_specification() -> None:
         secrets, message_id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=b'{"test": 2432232314}'
     )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+async def test_the_check_in_the_documentation_knows_ours_from_others(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+    documented: dict[str, Any] = {}
+    exec(page.split("```python")[1].split("```")[0], documented)  # the reader is told to run this very code
+    (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
+    await story.finish(job_id)
+    await postman.deliver()
+    headers, body = receiver.got[0]
+    assert documented["is_genuine"](TOKEN, headers, body)
+    assert not documented["is_genuine"](TOKEN, headers, body + b" ")
+    assert not documented["is_genuine"]("whsec_" + base64.b64encode(b"x" * 32).decode(), headers, body)
+    assert not documented["is_genuine"](TOKEN, headers | {"webhook-timestamp": "1"}, body)
 
 
 @pytest.mark.parametrize("secret", ["topsecret", "whsec_!!!", "whsec_c2hvcnQ=", base64.b64encode(SECRET).decode()])
