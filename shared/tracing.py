@@ -34,8 +34,7 @@ Attributes = Mapping[str, Value]
 
 #: W3C Trace Context level 1: version, trace id, parent id, flags; later versions may append more.
 TRACEPARENT: Final = re.compile(
-    r"(?!ff)(?:00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
-    r"|[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-[ -~]*)?)"
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[ -~]*)?"
 )
 #: Bytes of a tracestate above which it is dropped (the recommendation asks for 512 at least).
 LONGEST_STATE: Final = 512
@@ -49,6 +48,9 @@ class Remote(NonRecordingSpan):
         self.span = span_id
         self.sampled = sampled
         self.tracestate = tracestate
+
+    def __repr__(self) -> str:
+        return f"Remote({carrier(self)[0]})"
 
     def get_span_context(self) -> SpanContext:
         return _context(self, is_remote=True)
@@ -234,7 +236,9 @@ def read(traceparent: str, tracestate: str = "") -> Remote | None:
     found = TRACEPARENT.fullmatch(traceparent)
     if found is None:
         return None
-    trace_id, span_id, flags = found.group(1, 2, 3) if found.group(1) else found.group(4, 5, 6)
+    version, trace_id, span_id, flags, more = found.groups()
+    if more is not None and version == "00":
+        return None
     kept = tracestate if len(tracestate) <= LONGEST_STATE else ""
     return Remote(trace_id, span_id, sampled=bool(int(flags, 16) & 1), tracestate=kept)
 
