@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -20,11 +19,10 @@ _LONGEST_REMEMBERED: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The filters at one time; `body` is the answer of GET /v1/filters and `etag` its strong entity tag."""
+    """The filters at one time; `body` is the answer of GET /v1/filters."""
 
     filters: list[FilterDocument]
     body: bytes
-    etag: str
     read: float
     chains: dict[str, list[FilterSpec]] = field(default_factory=dict)
 
@@ -45,9 +43,9 @@ class Offer:
         filters = await catalogue.offered(self._redis)
         body = msgspec.json.encode({"filters": filters})
         if known is not None and known.body == body:
-            fresh = Snapshot(known.filters, body, known.etag, time.monotonic(), known.chains)
+            fresh = Snapshot(known.filters, body, time.monotonic(), known.chains)
         else:
-            fresh = Snapshot(filters, body, f'"{sha256(body).hexdigest()[:32]}"', time.monotonic())
+            fresh = Snapshot(filters, body, time.monotonic())
         self._snapshot = fresh
         return fresh
 

@@ -1,5 +1,6 @@
 """The routes of ingest as a FastAPI app: uploads, the catalogue, pages, documents, health."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from services.ingest.documents import Documents
 from services.ingest.offer import Offer
-from services.ingest.pages import Pages, matches
+from services.ingest.pages import Document, Pages
 from services.ingest.upload_description import DESCRIPTION
 from services.ingest.upload_route import UPLOAD_PATH, UploadRoute
 from shared import problems
@@ -51,11 +52,12 @@ def _add_catalogue(app: FastAPI, offer: Offer) -> None:
     )
     async def filters(request: Request) -> Response:
         """The filters that every live worker has, each with the JSON Schema of its parameters."""
-        snapshot = await offer.current()
-        headers = {"ETag": snapshot.etag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-        if matches(request.headers.get("if-none-match"), snapshot.etag):
-            return Response(status_code=304, headers=headers)
-        return Response(snapshot.body, headers=headers, media_type="application/json")
+        return _listing((await offer.current()).body).answer(request)
+
+
+@lru_cache(maxsize=2)
+def _listing(body: bytes) -> Document:
+    return Document.of(body, "application/json")
 
 
 def _add_pages(app: FastAPI, pages: Pages) -> None:
