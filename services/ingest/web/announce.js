@@ -16,7 +16,12 @@ export function announce(text) {
 
 /** A message on screen that goes by itself, and stays while it is hovered or focused. */
 export function toast(text) {
-  const box = h("div", { class: "toast" }, h("p", {}, text), iconButton("close", "Close this message", () => box.remove()));
+  const box = h(
+    "div",
+    { class: "toast" },
+    h("p", {}, text),
+    iconButton("close", "Close this message", () => box.remove()),
+  );
   document.getElementById("toasts").append(box);
   announce(text);
   const leave = () => {

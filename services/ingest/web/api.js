@@ -18,10 +18,14 @@ export function problemOf(status, text, retryAfter) {
     document = {}; // a proxy in between answers in HTML
   }
   const seconds = Number.parseFloat(retryAfter);
-  return new ApiError(document.code ?? `http_${status}`, document.detail ?? document.title ?? `The server answered ${status}.`, {
-    status,
-    retryAfter: Number.isFinite(seconds) ? seconds : null,
-  });
+  return new ApiError(
+    document.code ?? `http_${status}`,
+    document.detail ?? document.title ?? `The server answered ${status}.`,
+    {
+      status,
+      retryAfter: Number.isFinite(seconds) ? seconds : null,
+    },
+  );
 }
 
 export const unreachable = () => new ApiError("unreachable", "Darkroom cannot be reached.");

@@ -12,8 +12,11 @@ export class Bar {
   constructor(root, photos, chain, actions) {
     Object.assign(this, { photos, chain });
     const part = (name) => root.querySelector(`[data-part=${name}]`);
-    this.parts = Object.fromEntries(["develop", "cancel", "retry", "download", "progress", "status", "hint"].map((name) => [name, part(name)]));
-    for (const name of ["develop", "cancel", "retry", "download"]) this.parts[name].addEventListener("click", () => actions[name]());
+    this.parts = Object.fromEntries(
+      ["develop", "cancel", "retry", "download", "progress", "status", "hint"].map((name) => [name, part(name)]),
+    );
+    for (const name of ["develop", "cancel", "retry", "download"])
+      this.parts[name].addEventListener("click", () => actions[name]());
     this.draw = framed(() => this.#draw());
     for (const type of ["list", "photo"]) photos.addEventListener(type, this.draw);
     chain.addEventListener("change", this.draw);
@@ -53,7 +56,9 @@ export class Bar {
       if (this.#wasBusy) announce(`${current} of ${all} developed.`);
       this.#said = now;
     } else if (!busy && this.#wasBusy) {
-      announce(failed ? `${plural(current, "photo")} developed, ${failed} failed.` : `${plural(current, "photo")} developed.`);
+      announce(
+        failed ? `${plural(current, "photo")} developed, ${failed} failed.` : `${plural(current, "photo")} developed.`,
+      );
     }
     this.#wasBusy = busy > 0;
   }
@@ -61,7 +66,10 @@ export class Bar {
 
 /** The photos that the chain as it is now has not been used on. */
 export function dueOf(all, chain) {
-  return all.filter((photo) => !photo.isBusy && !((photo.state === "done" || photo.state === "failed") && photo.signature === chain.signature));
+  return all.filter(
+    (photo) =>
+      !photo.isBusy && !((photo.state === "done" || photo.state === "failed") && photo.signature === chain.signature),
+  );
 }
 
 /** How far a photo on its way has come, 0 to 1. */
@@ -80,7 +88,10 @@ function statusOf({ all: count, current, failed, busy }, all) {
   if (!current && !failed && !busy) return plural(count, "photo");
   const parts = [current === count ? `${plural(count, "photo")} developed` : `${current} of ${count} developed`];
   if (failed) parts.push(`${failed} failed`);
-  if (!busy && current) parts.push(`${span(median(all.filter((photo) => photo.state === "done").map((photo) => between(photo.job.created, photo.job.finished) ?? 0)))} each`);
+  if (!busy && current)
+    parts.push(
+      `${span(median(all.filter((photo) => photo.state === "done").map((photo) => between(photo.job.created, photo.job.finished) ?? 0)))} each`,
+    );
   return parts.join(" · ");
 }
 

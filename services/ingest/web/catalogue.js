@@ -16,7 +16,9 @@ export async function loadCatalogue() {
 
 function readParameters(schema) {
   const required = new Set(schema.required ?? []);
-  return Object.entries(schema.properties ?? {}).map(([key, property]) => readParameter(key, property, schema, required.has(key)));
+  return Object.entries(schema.properties ?? {}).map(([key, property]) =>
+    readParameter(key, property, schema, required.has(key)),
+  );
 }
 
 /**
@@ -55,8 +57,12 @@ function kindOf(property) {
 
 function limitsOf(property) {
   const whole = property.type === "integer";
-  const minimum = property.minimum ?? (property.exclusiveMinimum === undefined ? null : property.exclusiveMinimum + (whole ? 1 : 0.01));
-  const maximum = property.maximum ?? (property.exclusiveMaximum === undefined ? null : property.exclusiveMaximum - (whole ? 1 : 0.01));
+  const minimum =
+    property.minimum ??
+    (property.exclusiveMinimum === undefined ? null : property.exclusiveMinimum + (whole ? 1 : 0.01));
+  const maximum =
+    property.maximum ??
+    (property.exclusiveMaximum === undefined ? null : property.exclusiveMaximum - (whole ? 1 : 0.01));
   const isOdd = whole && property.not?.multipleOf === 2;
   const step = property.multipleOf ?? (isOdd ? 2 : whole ? 1 : fineStep(minimum, maximum));
   const slides = minimum !== null && maximum !== null && (maximum - minimum) / step <= WIDEST_SLIDER;

@@ -21,7 +21,16 @@ export class ChainEditor {
       this.menu.closest("[popover]").hidePopover();
       this.#add(filter);
     };
-    return h("li", {}, h("button", { type: "button", class: "menu-item", on: { click: add } }, h("strong", {}, title(filter.name)), h("span", {}, filter.summary)));
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { type: "button", class: "menu-item", on: { click: add } },
+        h("strong", {}, title(filter.name)),
+        h("span", {}, filter.summary),
+      ),
+    );
   }
 
   #add(filter) {
@@ -55,14 +64,33 @@ export class ChainEditor {
   #card(step, index) {
     const filter = this.catalogue.get(step.name);
     const words = title(step.name);
-    const grip = h("button", { type: "button", class: "grip", title: "Drag, or use the arrow keys, to move", "aria-label": `Move ${words}, step ${index + 1} of ${this.chain.steps.length}: arrow up, arrow down` }, icon("grip"));
+    const grip = h(
+      "button",
+      {
+        type: "button",
+        class: "grip",
+        title: "Drag, or use the arrow keys, to move",
+        "aria-label": `Move ${words}, step ${index + 1} of ${this.chain.steps.length}: arrow up, arrow down`,
+      },
+      icon("grip"),
+    );
     const controls = filter
-      ? filter.parameters.map((parameter) => parameterControl(parameter, step.parameters[parameter.key], (value) => this.chain.set(step, parameter.key, value)))
+      ? filter.parameters.map((parameter) =>
+          parameterControl(parameter, step.parameters[parameter.key], (value) =>
+            this.chain.set(step, parameter.key, value),
+          ),
+        )
       : [h("p", { class: "warning" }, "The workers do not have this filter. Remove it to develop.")];
     return h(
       "li",
       { class: "step" },
-      h("div", { class: "step-head" }, grip, h("h3", { title: filter?.summary ?? "" }, words), iconButton("close", `Remove ${words}`, () => this.#remove(index))),
+      h(
+        "div",
+        { class: "step-head" },
+        grip,
+        h("h3", { title: filter?.summary ?? "" }, words),
+        iconButton("close", `Remove ${words}`, () => this.#remove(index)),
+      ),
       controls.length ? h("div", { class: "step-controls" }, controls) : null,
     );
   }

@@ -24,7 +24,12 @@ function read(value) {
 export function writeShort(steps) {
   return steps
     .map(({ name, parameters }) =>
-      [name, ...Object.entries(parameters).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)].join(":"),
+      [
+        name,
+        ...Object.entries(parameters).map(
+          ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+        ),
+      ].join(":"),
     )
     .join(",");
 }
@@ -115,7 +120,10 @@ export class Chain extends EventTarget {
   get url() {
     const parts = [];
     // Commas, colons and equals signs may stand in a query as they are, and a link that can be read is a better link.
-    if (this.steps.length) parts.push(`chain=${encodeURIComponent(writeShort(this.steps)).replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3D", "=")}`);
+    if (this.steps.length)
+      parts.push(
+        `chain=${encodeURIComponent(writeShort(this.steps)).replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3D", "=")}`,
+      );
     if (this.format) parts.push(`format=${this.format}`);
     if (this.quality !== null) parts.push(`quality=${this.quality}`);
     return parts.length ? `/?${parts.join("&")}` : "/";

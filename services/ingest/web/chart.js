@@ -10,7 +10,12 @@ export class Sparkline {
   #values = [];
 
   constructor() {
-    this.element = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "sparkline", preserveAspectRatio: "none", "aria-hidden": "true" });
+    this.element = shape("svg", {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      class: "sparkline",
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
     this.area = shape("polygon", { class: "sparkline-area" });
     this.line = shape("polyline", { class: "sparkline-line", "vector-effect": "non-scaling-stroke" });
     this.element.append(this.area, this.line);

@@ -14,9 +14,24 @@ export class Compare {
     this.before = h("img", { alt: "", draggable: false });
     this.after = h("img", { alt: "", draggable: false });
     this.afterLayer = h("div", { class: "layer after" }, this.after);
-    this.range = h("input", { type: "range", min: 0, max: 100, step: 1, value: 50, class: "split-range", "aria-label": "Before and after: share of the picture that shows the original" });
+    this.range = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: 1,
+      value: 50,
+      class: "split-range",
+      "aria-label": "Before and after: share of the picture that shows the original",
+    });
     this.handle = h("div", { class: "handle" });
-    this.overlay = h("div", { class: "split" }, this.range, this.handle, h("span", { class: "tag tag-before" }, "Before"), h("span", { class: "tag tag-after" }, "After"));
+    this.overlay = h(
+      "div",
+      { class: "split" },
+      this.range,
+      this.handle,
+      h("span", { class: "tag tag-before" }, "Before"),
+      h("span", { class: "tag tag-after" }, "After"),
+    );
     stage.append(h("div", { class: "layer" }, this.before), this.afterLayer, this.overlay);
     this.zoom = new Zoom(stage, (view) => this.#onZoom(view));
     this.range.addEventListener("input", () => this.#setSplit(Number(this.range.value)));
@@ -34,10 +49,18 @@ export class Compare {
     this.#shown = { before, after };
     if (isNewPhoto) this.zoom.to(1);
     if (isNewPhoto || !after) this.#setAfter(null);
-    const [drawn] = await Promise.all([swap(this.before, before, () => this.#shown.before === before), this.#loadAfter(before, after)]);
+    this.stage.toggleAttribute("data-loading", isNewPhoto && before !== null);
+    const [drawn] = await Promise.all([this.#loadBefore(before), this.#loadAfter(before, after)]);
     this.before.alt = before ? `Original of ${name}` : "";
     this.after.alt = after ? `${name}, developed` : "";
     this.zoom.by(1);
+    return drawn;
+  }
+
+  async #loadBefore(before) {
+    const isCurrent = () => this.#shown.before === before;
+    const drawn = await swap(this.before, before, isCurrent);
+    if (isCurrent()) this.stage.removeAttribute("data-loading");
     return drawn;
   }
 
@@ -78,7 +101,9 @@ export class Compare {
     for (const image of [this.before, this.after]) image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     const picture = this.#shown.after ? this.after : this.before;
     const real = picture.naturalWidth
-      ? Math.min(this.stage.clientWidth / picture.naturalWidth, this.stage.clientHeight / picture.naturalHeight) * scale * devicePixelRatio
+      ? Math.min(this.stage.clientWidth / picture.naturalWidth, this.stage.clientHeight / picture.naturalHeight) *
+        scale *
+        devicePixelRatio
       : null;
     this.stage.toggleAttribute("data-zoomed", scale > 1);
     this.stage.toggleAttribute("data-pixels", real !== null && real >= 3);
@@ -88,7 +113,10 @@ export class Compare {
   /** One pixel of the picture on one pixel of the screen. */
   zoomToPixels() {
     const picture = this.#shown.after ? this.after : this.before;
-    const fitted = Math.min(this.stage.clientWidth / picture.naturalWidth, this.stage.clientHeight / picture.naturalHeight);
+    const fitted = Math.min(
+      this.stage.clientWidth / picture.naturalWidth,
+      this.stage.clientHeight / picture.naturalHeight,
+    );
     this.zoom.to(1 / fitted / devicePixelRatio);
   }
 }

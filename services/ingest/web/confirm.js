@@ -20,6 +20,10 @@ export function confirmButton(label, question, act, props = {}) {
     button.textContent = question;
     timer = setTimeout(calm, WAITS);
   };
-  const button = h("button", { type: "button", class: "button small", ...props, on: { click: press, blur: calm } }, label);
+  const button = h(
+    "button",
+    { type: "button", class: "button small", ...props, on: { click: press, blur: calm } },
+    label,
+  );
   return button;
 }

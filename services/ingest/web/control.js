@@ -24,15 +24,30 @@ export function parameterControl(parameter, value, onChange) {
   set(value ?? base ?? "");
   reset.hidden = value === undefined || value === base;
   const unit = parameter.unit && h("span", { class: "unit" }, parameter.unit);
-  return h("div", { class: `control control-${parameter.kind}` }, h("label", { htmlFor: id, title: parameter.summary }, parameter.title, unit), h("div", { class: "control-fields" }, fields, reset), note);
+  return h(
+    "div",
+    { class: `control control-${parameter.kind}` },
+    h("label", { htmlFor: id, title: parameter.summary }, parameter.title, unit),
+    h("div", { class: "control-fields" }, fields, reset),
+    note,
+  );
 }
 
 function numberFields({ id, parameter, describedBy, tell }) {
   const { minimum, maximum, step, whole } = parameter;
   const limits = { min: minimum ?? "", max: maximum ?? "", step };
-  const number = h("input", { type: "number", id, inputMode: whole ? "numeric" : "decimal", placeholder: parameter.optional ? "auto" : "", "aria-describedby": describedBy, ...limits });
+  const number = h("input", {
+    type: "number",
+    id,
+    inputMode: whole ? "numeric" : "decimal",
+    placeholder: parameter.optional ? "auto" : "",
+    "aria-describedby": describedBy,
+    ...limits,
+  });
   // The number field is the one that is read out; the slider is the same value for the pointer.
-  const slider = parameter.slides ? h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits, max: parameter.reach }) : null;
+  const slider = parameter.slides
+    ? h("input", { type: "range", "aria-label": `${parameter.title}, slider`, ...limits, max: parameter.reach })
+    : null;
   const slide = (next) => {
     if (!slider) return;
     slider.max = Math.max(parameter.reach, next);
@@ -43,7 +58,9 @@ function numberFields({ id, parameter, describedBy, tell }) {
     if (Number.isNaN(next)) return null;
     const base = minimum ?? 0;
     const stepped = base + Math.round((next - base) / step) * step;
-    return Number(Math.min(maximum ?? Infinity, Math.max(minimum ?? -Infinity, whole ? Math.round(stepped) : stepped)).toFixed(4));
+    return Number(
+      Math.min(maximum ?? Infinity, Math.max(minimum ?? -Infinity, whole ? Math.round(stepped) : stepped)).toFixed(4),
+    );
   };
   slider?.addEventListener("input", () => {
     number.value = slider.value;
@@ -63,9 +80,15 @@ function numberFields({ id, parameter, describedBy, tell }) {
 }
 
 function choiceField({ id, parameter, describedBy, tell }) {
-  const options = parameter.choices.map((choice, index) => h("option", { value: index }, typeof choice === "string" ? title(choice) : String(choice)));
+  const options = parameter.choices.map((choice, index) =>
+    h("option", { value: index }, typeof choice === "string" ? title(choice) : String(choice)),
+  );
   if (parameter.optional) options.unshift(h("option", { value: "" }, "auto"));
-  const select = h("select", { id, "aria-describedby": describedBy, on: { change: () => tell(parameter.choices[select.value]) } }, options);
+  const select = h(
+    "select",
+    { id, "aria-describedby": describedBy, on: { change: () => tell(parameter.choices[select.value]) } },
+    options,
+  );
   const set = (next) => {
     const index = parameter.choices.indexOf(next);
     select.value = index < 0 ? "" : index;
@@ -74,11 +97,33 @@ function choiceField({ id, parameter, describedBy, tell }) {
 }
 
 function switchField({ id, describedBy, tell }) {
-  const box = h("input", { type: "checkbox", id, class: "switch", role: "switch", "aria-describedby": describedBy, on: { change: () => tell(box.checked) } });
-  return { fields: [box], set: (next) => { box.checked = next === true; } };
+  const box = h("input", {
+    type: "checkbox",
+    id,
+    class: "switch",
+    role: "switch",
+    "aria-describedby": describedBy,
+    on: { change: () => tell(box.checked) },
+  });
+  return {
+    fields: [box],
+    set: (next) => {
+      box.checked = next === true;
+    },
+  };
 }
 
 function textField({ id, describedBy, tell }) {
-  const text = h("input", { type: "text", id, "aria-describedby": describedBy, on: { change: () => tell(text.value.trim() || undefined) } });
-  return { fields: [text], set: (next) => { text.value = next; } };
+  const text = h("input", {
+    type: "text",
+    id,
+    "aria-describedby": describedBy,
+    on: { change: () => tell(text.value.trim() || undefined) },
+  });
+  return {
+    fields: [text],
+    set: (next) => {
+      text.value = next;
+    },
+  };
 }

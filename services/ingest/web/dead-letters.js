@@ -39,7 +39,9 @@ export class DeadLetters {
     // Redrawing would take the focus from a button that is about to be pressed.
     if (print === this.#shown && print) return;
     this.#shown = print;
-    this.body.replaceChildren(...(answer.dead_letters.length ? answer.dead_letters.map((letter) => this.#row(letter)) : [row("None.")]));
+    this.body.replaceChildren(
+      ...(answer.dead_letters.length ? answer.dead_letters.map((letter) => this.#row(letter)) : [row("None.")]),
+    );
   }
 
   #row(letter) {
@@ -49,14 +51,31 @@ export class DeadLetters {
       "tr",
       {},
       h("td", { class: "figure" }, clock(letter.at)),
-      h("th", { scope: "row" }, letter.job_id ? h("a", { href: `/jobs/${letter.job_id}` }, h("code", {}, letter.job_id)) : h("code", {}, `${letter.stream} ${letter.entry_id}`)),
+      h(
+        "th",
+        { scope: "row" },
+        letter.job_id
+          ? h("a", { href: `/jobs/${letter.job_id}` }, h("code", {}, letter.job_id))
+          : h("code", {}, `${letter.stream} ${letter.entry_id}`),
+      ),
       h("td", {}, h("code", {}, letter.code), " ", h("span", { class: "note" }, letter.message ?? "")),
       h("td", { class: "figure" }, letter.attempts ?? "–"),
       h(
         "td",
         { class: "row-actions" },
-        h("button", { type: "button", class: "button small", "aria-label": `Replay ${name}`, on: { click: () => this.#act(post(`${path}/replay`), "Put back on the stream.") } }, "Replay"),
-        confirmButton("Drop", "Really drop?", () => this.#act(remove(path), "Dropped."), { class: "button small quiet" }),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "button small",
+            "aria-label": `Replay ${name}`,
+            on: { click: () => this.#act(post(`${path}/replay`), "Put back on the stream.") },
+          },
+          "Replay",
+        ),
+        confirmButton("Drop", "Really drop?", () => this.#act(remove(path), "Dropped."), {
+          class: "button small quiet",
+        }),
       ),
     );
   }

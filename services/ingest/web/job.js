@@ -31,15 +31,25 @@ function show(job) {
   byId("facts").replaceChildren(...factsOf(job).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
   byId("actions").replaceChildren(...actionsOf(job));
   byId("steps").replaceChildren(stepsShown(job));
-  byId("history").replaceChildren(...history.map(([time, text]) => h("li", {}, h("time", {}, clock(time)), h("span", {}, text))));
+  byId("history").replaceChildren(
+    ...history.map(([time, text]) => h("li", {}, h("time", {}, clock(time)), h("span", {}, text))),
+  );
   showError(job.error);
-  compare.show({ before: job.links.original, after: job.state === "done" ? `${job.links.result}?run=${job.run}` : null, name: job.name ?? "the picture" });
+  compare.show({
+    before: job.links.original,
+    after: job.state === "done" ? `${job.links.result}?run=${job.run}` : null,
+    name: job.name ?? "the picture",
+  });
   if (isNewState) announce(title(job.state));
 }
 
 function stepsShown(job) {
   if (job.started || Object.keys(job.timings ?? {}).length) return waterfall(job);
-  return h("p", { class: "note" }, job.cached ? "This very result was stored already, so no pixel was touched." : "Nothing has been done yet.");
+  return h(
+    "p",
+    { class: "note" },
+    job.cached ? "This very result was stored already, so no pixel was touched." : "Nothing has been done yet.",
+  );
 }
 
 function factsOf(job) {
@@ -54,7 +64,12 @@ function factsOf(job) {
     ["Owner", job.owner],
     ["Batch", h("code", {}, job.batch ?? "–")],
     ["Job", h("code", {}, job.id)],
-    ["Trace", job.trace_url ? h("a", { href: job.trace_url, rel: "noreferrer" }, "open the trace") : h("code", {}, job.trace_id ?? "–")],
+    [
+      "Trace",
+      job.trace_url
+        ? h("a", { href: job.trace_url, rel: "noreferrer" }, "open the trace")
+        : h("code", {}, job.trace_id ?? "–"),
+    ],
   ].filter(Boolean);
 }
 
@@ -64,7 +79,8 @@ function actionsOf(job) {
   const live = !isTerminal(job.state);
   return [
     job.state === "done" && h("a", { class: "button primary", href: job.links.result, download: "" }, "Download"),
-    job.state === "failed" && h("button", { type: "button", class: "button primary", on: { click: retry } }, "Try again"),
+    job.state === "failed" &&
+      h("button", { type: "button", class: "button primary", on: { click: retry } }, "Try again"),
     live && h("button", { type: "button", class: "button", on: { click: () => drop("Cancelled.") } }, "Cancel"),
     h("a", { class: "button", href: chain.url }, "Use this chain"),
     h("a", { class: "button quiet", href: job.links.original, download: "" }, "Original"),
@@ -83,7 +99,10 @@ function showError(error) {
 function remember(job) {
   const run = job.run > 1 ? ` (run ${job.run})` : "";
   const lines = [
-    [job.created, `Uploaded: ${bytes(job.bytes_in)}${job.filters.length ? `, ${plural(job.filters.length, "filter")}` : ""}`],
+    [
+      job.created,
+      `Uploaded: ${bytes(job.bytes_in)}${job.filters.length ? `, ${plural(job.filters.length, "filter")}` : ""}`,
+    ],
     [job.started, `Started, attempt ${Math.max(1, job.attempts)}${run}`],
     [job.finished, `${title(job.state)}${run}${job.error ? `: ${inWords(job.error)}` : ""}`],
   ];
@@ -134,11 +153,20 @@ async function load() {
     stop?.();
     byId("job").hidden = true;
     byId("missing").hidden = false;
-    byId("missing").replaceChildren(h("h1", {}, head), h("p", {}, detail), h("p", {}, h("a", { href: "/" }, "Back to the studio")));
+    byId("missing").replaceChildren(
+      h("h1", {}, head),
+      h("p", {}, detail),
+      h("p", {}, h("a", { href: "/" }, "Back to the studio")),
+    );
   }
 }
 
-for (const [name, act] of [["in", () => compare.zoom.by(1.5)], ["out", () => compare.zoom.by(1 / 1.5)], ["fit", () => compare.zoom.to(1)]]) byId(`zoom-${name}`).addEventListener("click", act);
+for (const [name, act] of [
+  ["in", () => compare.zoom.by(1.5)],
+  ["out", () => compare.zoom.by(1 / 1.5)],
+  ["fit", () => compare.zoom.to(1)],
+])
+  byId(`zoom-${name}`).addEventListener("click", act);
 
 await load();
 document.body.dataset.ready = "yes";

@@ -12,7 +12,11 @@ export function showPresets(root, presets, chain) {
       chain.replace(isOn ? [] : parseShort(preset.chain));
       announce(isOn ? "The chain is empty." : `${preset.title}: ${preset.summary}.`);
     };
-    return h("button", { type: "button", class: "chip", title: preset.summary, data: { preset: preset.name }, on: { click: apply } }, preset.title);
+    return h(
+      "button",
+      { type: "button", class: "chip", title: preset.summary, data: { preset: preset.name }, on: { click: apply } },
+      preset.title,
+    );
   });
   const mark = () => {
     const now = writeShort(chain.steps);
@@ -25,7 +29,8 @@ export function showPresets(root, presets, chain) {
 
 /** Two-way between the chain's output and its fields. Without a choice of quality the server's default holds. */
 export function bindOutput({ format, quality, qualityRow, qualityText, qualityReset }, chain) {
-  const tell = () => chain.setOutput(format.value, quality.dataset.chosen && format.value !== "png" ? Number(quality.value) : null);
+  const tell = () =>
+    chain.setOutput(format.value, quality.dataset.chosen && format.value !== "png" ? Number(quality.value) : null);
   format.addEventListener("change", tell);
   quality.addEventListener("input", () => {
     quality.dataset.chosen = "yes";

@@ -17,10 +17,16 @@ const developers = (queue) => queue.workers.filter((worker) => worker.service ==
 export function headline(queue) {
   const waiting = sum(uploads(queue), "lag");
   const working = sum(uploads(queue), "pending");
-  if (!developers(queue).length) return { text: waiting ? `No worker is alive; ${plural(waiting, "image")} waiting` : "No worker is alive", level: "bad" };
+  if (!developers(queue).length)
+    return {
+      text: waiting ? `No worker is alive; ${plural(waiting, "image")} waiting` : "No worker is alive",
+      level: "bad",
+    };
   if (queue.dead_letters) return { text: `${plural(queue.dead_letters, "dead letter")} to look at`, level: "warn" };
-  if (oldest(queue) > OLD) return { text: `Falling behind: the oldest has waited ${span(oldest(queue))}`, level: "warn" };
-  if (waiting || working) return { text: `Working: ${plural(waiting, "image")} waiting, ${working} in work`, level: "good" };
+  if (oldest(queue) > OLD)
+    return { text: `Falling behind: the oldest has waited ${span(oldest(queue))}`, level: "warn" };
+  if (waiting || working)
+    return { text: `Working: ${plural(waiting, "image")} waiting, ${working} in work`, level: "good" };
   return { text: "All quiet, nothing is waiting", level: "good" };
 }
 
@@ -40,7 +46,18 @@ function rate(value) {
 export class Numbers {
   constructor(root) {
     this.tiles = TILES.map((tile) => ({ ...tile, value: h("dd", { class: "number" }), chart: new Sparkline() }));
-    root.replaceChildren(...this.tiles.map(({ name, note, value, chart }) => h("div", { class: "card number-tile" }, h("dt", {}, name), value, h("dd", { class: "note" }, note), h("dd", {}, chart.element))));
+    root.replaceChildren(
+      ...this.tiles.map(({ name, note, value, chart }) =>
+        h(
+          "div",
+          { class: "card number-tile" },
+          h("dt", {}, name),
+          value,
+          h("dd", { class: "note" }, note),
+          h("dd", {}, chart.element),
+        ),
+      ),
+    );
   }
 
   show(queue) {
@@ -71,17 +88,35 @@ export function showWorkers(body, workers) {
 export function showStreams(body, streams) {
   body.replaceChildren(
     ...streams.map((stream) =>
-      h("tr", {}, h("th", { scope: "row" }, h("code", {}, stream.name)), [stream.length, stream.lag, stream.pending].map((count) => h("td", { class: "figure" }, (count ?? 0).toLocaleString())), h("td", { class: "figure" }, stream.oldest_ms ? span(stream.oldest_ms) : "–")),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, h("code", {}, stream.name)),
+        [stream.length, stream.lag, stream.pending].map((count) =>
+          h("td", { class: "figure" }, (count ?? 0).toLocaleString()),
+        ),
+        h("td", { class: "figure" }, stream.oldest_ms ? span(stream.oldest_ms) : "–"),
+      ),
     ),
   );
 }
 
 export function showErrors(list, errors) {
-  const sorted = Object.entries(errors ?? {}).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  const sorted = Object.entries(errors ?? {})
+    .filter(([, count]) => count > 0)
+    .sort((a, b) => b[1] - a[1]);
   const most = sorted[0]?.[1] ?? 1;
   list.replaceChildren(
     ...(sorted.length
-      ? sorted.map(([code, count]) => h("li", {}, h("span", {}, explain({ code }).title, " ", h("code", {}, code)), h("meter", { min: 0, max: most, value: count, "aria-label": `${code}: ${count}` }), h("span", { class: "figure" }, count.toLocaleString())))
+      ? sorted.map(([code, count]) =>
+          h(
+            "li",
+            {},
+            h("span", {}, explain({ code }).title, " ", h("code", {}, code)),
+            h("meter", { min: 0, max: most, value: count, "aria-label": `${code}: ${count}` }),
+            h("span", { class: "figure" }, count.toLocaleString()),
+          ),
+        )
       : [h("li", { class: "note" }, "No errors.")]),
   );
 }

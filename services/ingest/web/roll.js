@@ -66,7 +66,8 @@ export class Roll {
   async cancel() {
     this.#abort.abort(new ApiError("cancelled", "Cancelled."));
     const live = [...this.#jobs].filter(([, photo]) => this.#left.has(photo));
-    for (const photo of this.#left) if (!photo.job || !this.#jobs.has(photo.job.id)) this.#finish(photo, { state: "cancelled" });
+    for (const photo of this.#left)
+      if (!photo.job || !this.#jobs.has(photo.job.id)) this.#finish(photo, { state: "cancelled" });
     // Those already over answer 404 or take a tombstone; either way nothing is left running.
     await Promise.allSettled(live.map(([id]) => remove(`/v1/jobs/${id}`)));
     for (const [, photo] of live) if (this.#left.has(photo)) this.#finish(photo, { state: "cancelled" });
@@ -110,13 +111,15 @@ export class Roll {
   /** The stream has ended: what is still open was deleted meanwhile, or its last event was missed. */
   async #askForRest() {
     await Promise.all(
-      [...this.#jobs].filter(([, photo]) => this.#left.has(photo)).map(async ([id, photo]) => {
-        try {
-          this.#apply(await get(`/v1/jobs/${id}`));
-        } catch (error) {
-          this.#fail(photo, error);
-        }
-      }),
+      [...this.#jobs]
+        .filter(([, photo]) => this.#left.has(photo))
+        .map(async ([id, photo]) => {
+          try {
+            this.#apply(await get(`/v1/jobs/${id}`));
+          } catch (error) {
+            this.#fail(photo, error);
+          }
+        }),
     );
     if (!this.#left.size || this.#jobs.size < this.list.length) return;
     this.#stop = null;

@@ -75,7 +75,13 @@ export class Sheet {
     }
     for (const photo of wanted) {
       const index = all.indexOf(photo);
-      if (index >= 0) this.#tileOf(photo).show({ ...this.#place(index, layout), index, count: all.length, isSelected: photo === selected });
+      if (index >= 0)
+        this.#tileOf(photo).show({
+          ...this.#place(index, layout),
+          index,
+          count: all.length,
+          isSelected: photo === selected,
+        });
     }
     if (selected) this.root.setAttribute("aria-activedescendant", `tile-${selected.id}`);
     else this.root.removeAttribute("aria-activedescendant");

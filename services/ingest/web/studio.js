@@ -32,7 +32,9 @@ async function addFiles(pictures, others) {
 
 async function showChain() {
   const [catalogue, presets] = await Promise.all([loadCatalogue(), get("/web/presets.json")]);
-  const offered = presets.filter((preset) => preset.chain.split(",").every((part) => catalogue.has(part.split(":")[0])));
+  const offered = presets.filter((preset) =>
+    preset.chain.split(",").every((part) => catalogue.has(part.split(":")[0])),
+  );
   showPresets(byId("presets"), offered, chain);
   new ChainEditor({ list: byId("steps"), menu: byId("menu-list"), adder: byId("add"), chain, catalogue });
   byId("add").disabled = false;
@@ -53,7 +55,16 @@ async function showChainWhenKnown() {
 chain.readUrl(location.search);
 chain.addEventListener("change", () => history.replaceState(null, "", chain.url));
 addEventListener("popstate", () => chain.readUrl(location.search));
-bindOutput({ format: byId("format"), quality: byId("quality"), qualityRow: byId("quality-row"), qualityText: byId("quality-text"), qualityReset: byId("quality-reset") }, chain);
+bindOutput(
+  {
+    format: byId("format"),
+    quality: byId("quality"),
+    qualityRow: byId("quality-row"),
+    qualityText: byId("quality-text"),
+    qualityReset: byId("quality-reset"),
+  },
+  chain,
+);
 listenForFiles(byId("files"), addFiles);
 for (const id of ["choose", "add-more"]) byId(id).addEventListener("click", () => byId("files").click());
 byId("share").addEventListener("click", async () => {

@@ -53,12 +53,18 @@ class Lab {
     const again = list.filter((photo) => photo.job?.state === "failed" && photo.signature === this.chain.signature);
     const anew = list.filter((photo) => !again.includes(photo));
     const batches = Map.groupBy(again, (photo) => photo.job.batch);
-    await Promise.all([...[...batches.values()].map((some) => this.run(some, (roll) => roll.retry())), this.develop(anew)]);
+    await Promise.all([
+      ...[...batches.values()].map((some) => this.run(some, (roll) => roll.retry())),
+      this.develop(anew),
+    ]);
   }
 
   /** Goes on with jobs that were under way when the page was left. */
   watch() {
-    const batches = Map.groupBy(this.photos.all.filter((photo) => photo.isBusy), (photo) => photo.job.batch);
+    const batches = Map.groupBy(
+      this.photos.all.filter((photo) => photo.isBusy),
+      (photo) => photo.job.batch,
+    );
     for (const list of batches.values()) this.run(list, (roll) => roll.watch());
   }
 
@@ -109,7 +115,10 @@ export async function openTable(chain) {
   lab.preview.setOn(byId("preview").checked);
   const inState = (state) => photos.all.filter((photo) => photo.state === state);
   new Sheet(byId("sheet"), photos, () => showGrid(false));
-  new Viewer(byId("viewer"), photos, chain, { retry: (photo) => lab.retry([photo]), download: (photo) => lab.download([photo]) });
+  new Viewer(byId("viewer"), photos, chain, {
+    retry: (photo) => lab.retry([photo]),
+    download: (photo) => lab.download([photo]),
+  });
   new Bar(byId("bar"), photos, chain, {
     develop: () => lab.develop(dueOf(photos.all, chain)),
     cancel: () => lab.cancel(),

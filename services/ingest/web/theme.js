@@ -6,7 +6,8 @@
   if (kept) root.dataset.theme = kept;
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+    const isDark = () =>
+      (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
     const tell = () => button.setAttribute("aria-pressed", isDark());
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";

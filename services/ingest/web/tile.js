@@ -22,7 +22,13 @@ export class Tile {
     this.canvas = h("canvas", { width: 320, height: 240, "aria-hidden": "true" });
     this.badge = h("span", { class: "badge", "aria-hidden": "true" });
     this.name = h("span", { class: "tile-name", "aria-hidden": "true" });
-    this.element = h("div", { class: "tile", id: `tile-${photo.id}`, role: "option" }, this.canvas, this.badge, this.name);
+    this.element = h(
+      "div",
+      { class: "tile", id: `tile-${photo.id}`, role: "option" },
+      this.canvas,
+      this.badge,
+      this.name,
+    );
   }
 
   /** Moves the tile to its place (CSS pixels) and shows the photo's state. */
@@ -45,7 +51,9 @@ export class Tile {
     element.setAttribute("aria-label", `${photo.name}, ${WORDS[photo.state]}${took && ` in ${took}`}`);
     element.title = photo.name;
     this.name.textContent = photo.name;
-    badge.replaceChildren(...(photo.state === "failed" ? [icon("alert")] : photo.state === "done" ? [icon("check"), took] : []));
+    badge.replaceChildren(
+      ...(photo.state === "failed" ? [icon("alert")] : photo.state === "done" ? [icon("check"), took] : []),
+    );
   }
 
   async #draw() {

@@ -16,7 +16,11 @@ export class Viewer {
   constructor(root, photos, chain, actions) {
     Object.assign(this, { root, photos, chain });
     const part = (name) => root.querySelector(`[data-part=${name}]`);
-    this.parts = Object.fromEntries(["stage", "message", "name", "facts", "zoom", "in", "out", "fit", "pixels", "download", "job", "busy"].map((name) => [name, part(name)]));
+    this.parts = Object.fromEntries(
+      ["stage", "message", "name", "facts", "zoom", "in", "out", "fit", "pixels", "download", "job", "busy"].map(
+        (name) => [name, part(name)],
+      ),
+    );
     this.actions = actions;
     const { parts } = this;
     this.compare = new Compare(parts.stage, (percent) => {
@@ -36,7 +40,13 @@ export class Viewer {
 
   #onKey(event) {
     if (event.target.matches("input, select") && event.target.type !== "range") return;
-    const act = { "+": () => this.compare.zoom.by(1.5), "=": () => this.compare.zoom.by(1.5), "-": () => this.compare.zoom.by(1 / 1.5), 0: () => this.compare.zoom.to(1), 1: () => this.compare.zoomToPixels() }[event.key];
+    const act = {
+      "+": () => this.compare.zoom.by(1.5),
+      "=": () => this.compare.zoom.by(1.5),
+      "-": () => this.compare.zoom.by(1 / 1.5),
+      0: () => this.compare.zoom.to(1),
+      1: () => this.compare.zoomToPixels(),
+    }[event.key];
     if (!act || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     act();
@@ -49,7 +59,10 @@ export class Viewer {
     const isStale = isDone && photo.signature !== this.chain.signature;
     // While a new version is on its way the old one stays on screen.
     const hasResult = photo.job?.result && (isDone || photo.isBusy);
-    this.#showPictures(photo, hasResult ? `${photo.job.links.result}?run=${photo.job.run}` : photo.isBusy ? this.lastResult : null);
+    this.#showPictures(
+      photo,
+      hasResult ? `${photo.job.links.result}?run=${photo.job.run}` : photo.isBusy ? this.lastResult : null,
+    );
     this.#showFacts(photo, isDone, isStale);
     this.#showMessage(photo);
   }
@@ -79,8 +92,17 @@ export class Viewer {
     const { job } = photo;
     parts.name.textContent = photo.name;
     const facts = isDone
-      ? [pixels(job.width, job.height), `${bytes(job.bytes_in ?? photo.size)} → ${bytes(job.bytes_out)}`, span(between(job.created, job.finished)), job.cached && "from cache", isStale && "made with an earlier chain"]
-      : [bytes(photo.size), photo.state === "sending" ? `sending ${Math.round(photo.progress * 100)} %` : WORDS[photo.state]];
+      ? [
+          pixels(job.width, job.height),
+          `${bytes(job.bytes_in ?? photo.size)} → ${bytes(job.bytes_out)}`,
+          span(between(job.created, job.finished)),
+          job.cached && "from cache",
+          isStale && "made with an earlier chain",
+        ]
+      : [
+          bytes(photo.size),
+          photo.state === "sending" ? `sending ${Math.round(photo.progress * 100)} %` : WORDS[photo.state],
+        ];
     parts.facts.textContent = facts.filter(Boolean).join(" · ");
     parts.busy.hidden = !photo.isBusy;
     parts.download.hidden = !isDone;
@@ -93,11 +115,17 @@ export class Viewer {
     message.hidden = true;
     if (photo.state === "failed") {
       const { title, detail, advice } = explain(photo.error);
-      const retry = h("button", { type: "button", class: "button", on: { click: () => this.actions.retry(photo) } }, "Try again");
+      const retry = h(
+        "button",
+        { type: "button", class: "button", on: { click: () => this.actions.retry(photo) } },
+        "Try again",
+      );
       message.replaceChildren(h("p", { class: "message-title" }, title), h("p", {}, detail), h("p", {}, advice), retry);
       message.hidden = false;
     } else if (!this.#drawable && !(photo.state === "done")) {
-      message.replaceChildren(h("p", {}, "This browser cannot show this file, but Darkroom may well read it. Develop it to see it."));
+      message.replaceChildren(
+        h("p", {}, "This browser cannot show this file, but Darkroom may well read it. Develop it to see it."),
+      );
       message.hidden = false;
     }
   }

@@ -22,7 +22,10 @@ export function stepsOf(job) {
 /** A table with one row per step: readable as numbers, drawn as bars. */
 export function waterfall(job) {
   const rows = stepsOf(job);
-  const end = Math.max(1, rows.reduce((sum, row) => sum + row.drawn, 0));
+  const end = Math.max(
+    1,
+    rows.reduce((sum, row) => sum + row.drawn, 0),
+  );
   let at = 0;
   const lines = rows.map((row) => {
     const line = rowOf(row, at / end, row.drawn / end);
@@ -33,7 +36,15 @@ export function waterfall(job) {
   return h(
     "table",
     { class: "waterfall" },
-    h("thead", { class: "unseen" }, h("tr", {}, ["Step", "Course", "Time"].map((text) => h("th", { scope: "col" }, text)))),
+    h(
+      "thead",
+      { class: "unseen" },
+      h(
+        "tr",
+        {},
+        ["Step", "Course", "Time"].map((text) => h("th", { scope: "col" }, text)),
+      ),
+    ),
     h("tbody", {}, lines),
     h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "In all"), h("td", {}), h("td", {}, span(all)))),
   );
@@ -45,5 +56,11 @@ function rowOf({ name, length, drawn }, start, share) {
   const bar = h("span", { class: "fall", data: { step: isIdle ? "idle" : "work", cut: drawn < length ? "yes" : "" } });
   bar.style.left = `${start * 100}%`;
   bar.style.width = `${Math.max(0.4, share * 100)}%`;
-  return h("tr", {}, h("th", { scope: "row" }, title(name)), h("td", { "aria-hidden": "true" }, h("span", { class: "course" }, bar)), h("td", {}, span(length)));
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, title(name)),
+    h("td", { "aria-hidden": "true" }, h("span", { class: "course" }, bar)),
+    h("td", {}, span(length)),
+  );
 }

@@ -18,7 +18,8 @@ export class Zoom {
     stage.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     stage.addEventListener("pointerdown", (event) => this.#onDown(event));
     stage.addEventListener("pointermove", (event) => this.#onMove(event));
-    for (const type of ["pointerup", "pointercancel"]) stage.addEventListener(type, (event) => this.#pointers.delete(event.pointerId));
+    for (const type of ["pointerup", "pointercancel"])
+      stage.addEventListener(type, (event) => this.#pointers.delete(event.pointerId));
     stage.addEventListener("dblclick", (event) => this.to(this.scale > 1 ? 1 : 3, ...this.#point(event)));
   }
 
