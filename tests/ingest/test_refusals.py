@@ -72,6 +72,12 @@ async def test_a_wrong_request_parameter_is_refused(ingest: Running, name: str, 
     await assert_nothing_recorded(ingest)
 
 
+async def test_a_parameter_that_comes_twice_is_refused(ingest: Running) -> None:
+    response = await ingest.http.post("/v1/images?filters=sepia&filters=blur", content=picture())
+
+    assert assert_problem(response, 422, "invalid_parameter")["parameter"] == "filters"
+
+
 @pytest.mark.parametrize("wish", [{"lossless": "true"}, {"frames": "all"}])
 async def test_a_format_that_cannot_do_what_is_asked_is_refused(ingest: Running, wish: dict[str, str]) -> None:
     body = assert_problem(await post(ingest, format="jpeg", **wish), 422, "invalid_parameter")

@@ -106,9 +106,10 @@ async def test_every_format_that_is_read_is_told_by_its_bytes(ingest: Running, k
     assert (event.width, event.height) == (31, 17)
 
 
-async def test_a_large_upload_goes_through_a_file_and_stays_whole(start: Start) -> None:
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
+async def test_a_large_upload_goes_through_a_file_and_stays_whole(start: Start, kind: str) -> None:
     ingest = await start(upload_memory=1000)
-    data = picture("PNG") + bytes(300_000)
+    data = picture(kind) + bytes(300_000)
 
     raw = await ingest.http.post("/v1/images", content=data)
     parts = await ingest.http.post("/v1/images", files={"image": data})
