@@ -80,7 +80,7 @@ def _tone(links: list[_Link]) -> _Point:
         table = known.apply(parameters)[table]
 
     def look_up(pixels: Pixels) -> Pixels:
-        apply_table(pixels, table, pixels)
+        apply_table(pixels, table)
         return pixels
 
     return look_up

@@ -31,31 +31,31 @@ class Line(NamedTuple):
     high: int
 
 
-@kernel("void(uint8[::1], int16, int16, int16, int16, uint8[::1])")
-def _shift(source: Pixels, sign: Scalar, offset: Scalar, low: Scalar, high: Scalar, target: Pixels) -> None:
-    """Sign · x + offset, limited to low … high, on N samples; sign is 1 or -1. Source and target may be the same."""
-    for i in range(source.size):
-        value = np.int16(np.int16(np.int16(source[i]) * sign) + offset)
-        target[i] = np.uint8(min(max(value, low), high))
+@kernel("void(uint8[::1], int16, int16, int16, int16)")
+def _shift(samples: Pixels, sign: Scalar, offset: Scalar, low: Scalar, high: Scalar) -> None:
+    """Sign · x + offset, limited to low … high, on N samples in place; sign is 1 or -1."""
+    for i in range(samples.size):
+        value = np.int16(np.int16(np.int16(samples[i]) * sign) + offset)
+        samples[i] = np.uint8(min(max(value, low), high))
 
 
-@kernel("void(uint8[::1], float32, float32, float32, float32, uint8[::1])")
-def _line(source: Pixels, gain: Scalar, offset: Scalar, low: Scalar, high: Scalar, target: Pixels) -> None:
-    """floor(gain · x + offset), limited to low … high, on N samples. Source and target may be the same."""
-    for i in range(source.size):
-        value = min(max(np.float32(source[i]) * gain + offset, low), high)
-        target[i] = np.uint8(max(np.int32(0), min(np.int32(value), np.int32(255))))
+@kernel("void(uint8[::1], float32, float32, float32, float32)")
+def _line(samples: Pixels, gain: Scalar, offset: Scalar, low: Scalar, high: Scalar) -> None:
+    """floor(gain · x + offset), limited to low … high, on N samples in place."""
+    for i in range(samples.size):
+        value = min(max(np.float32(samples[i]) * gain + offset, low), high)
+        samples[i] = np.uint8(max(np.int32(0), min(np.int32(value), np.int32(255))))
 
 
-def apply_table(pixels: Pixels, table: Table, target: Pixels) -> None:
-    """Look every sample of `pixels` up in `table` (256 uint8) into `target`, which may be `pixels` itself."""
+def apply_table(pixels: Pixels, table: Table) -> None:
+    """Look every sample of `pixels` up in `table` (256 uint8), in place."""
     line = recognise(table.tobytes())
     if line is None:
-        cv2.LUT(pixels, table, dst=target)
+        cv2.LUT(pixels, table, dst=pixels)
     elif abs(line.gain) == 1:
-        _shift(pixels.reshape(-1), int(line.gain), int(line.offset), line.low, line.high, target.reshape(-1))
+        _shift(pixels.reshape(-1), int(line.gain), int(line.offset), line.low, line.high)
     else:
-        _line(pixels.reshape(-1), line.gain, line.offset, line.low, line.high, target.reshape(-1))
+        _line(pixels.reshape(-1), *line)
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +97,6 @@ def _line_of(levels: Table) -> Line | None:
             right -= third
     gain = (left + right) / 2
     line = Line(gain, room(gain)[1], low, high)
-    source = np.arange(256, dtype=np.uint8)
-    made = np.empty_like(source)
-    _line(source, line.gain, line.offset, low, high, made)
+    made = np.arange(256, dtype=np.uint8)
+    _line(made, *line)
     return line if np.array_equal(made, levels) else None
