@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from tests.clients.command import DARKROOM, Command
+from clients.cli import app
+from tests.clients.command import DARKROOM
 
 COMMANDS = (
     *("up", "submit", "publish", "status", "watch", "develop", "filters", "bench", "test"),
@@ -17,22 +18,20 @@ COMMANDS = (
 ALLOWED = 0.3
 
 
-@pytest.fixture
-def anywhere(tmp_path: Path) -> Command:
-    return Command(tmp_path, {"COLUMNS": "100"})
+def invoke(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "100"}).invoke(app, arguments)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_examples(anywhere: Command, name: str) -> None:
-    outcome = anywhere(*name.split(), "--help")
-    assert outcome.code == 0
-    assert f"\n    darkroom {name}" in outcome.text.partition("Examples:")[2]
+def test_every_command_has_help_with_examples(name: str) -> None:
+    outcome = invoke(*name.split(), "--help")
+    assert outcome.exit_code == 0
+    assert f"\n    darkroom {name}" in outcome.output.partition("Examples:")[2]
 
 
-def test_the_overview_names_every_command(anywhere: Command) -> None:
-    listed = {
-        line.split()[0] for line in anywhere("--help").text.partition("Commands:")[2].splitlines() if line.strip()
-    }
+def test_the_overview_names_every_command() -> None:
+    listing = invoke("--help").output.partition("Commands:")[2]
+    listed = {line.split()[0] for line in listing.splitlines() if line.strip()}
     assert listed >= {name.split()[0] for name in COMMANDS}
 
 
@@ -47,10 +46,10 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("submit",), ("status", "--limit", "no"), ("dead", "nonsense")])
-def test_wrong_usage_exits_with_2(anywhere: Command, arguments: tuple[str, ...]) -> None:
-    outcome = anywhere(*arguments)
-    assert outcome.code == 2
-    assert "Usage:" in outcome.errors
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
+    outcome = invoke(*arguments)
+    assert outcome.exit_code == 2
+    assert "Usage:" in outcome.output
 
 
 def _processor_seconds() -> float:
