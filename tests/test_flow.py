@@ -20,6 +20,9 @@ from tests.support.references import REFERENCES, decoded, developed
 from tests.support.stack import DARKROOM, Stack
 from tests.support.waiting import wait_until
 
+#: The first test waits for the stack, which may compile its kernels.
+pytestmark = pytest.mark.timeout(400)
+
 TERMINAL = {"done", "failed", "cancelled"}
 
 

@@ -19,6 +19,9 @@ from tests.support.waiting import wait_until
 
 Start = Callable[..., Stack]
 
+#: Each starts the whole stack, some of them twice.
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
