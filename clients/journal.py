@@ -32,11 +32,10 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """The uploads of one command. `batch` is its batch, `resumed` whether an earlier run of it was cut short."""
+    """The uploads of one command. `batch` is its batch."""
 
     def __init__(self, path: Path | None, head: _Head, accepted: dict[str, list[str]]) -> None:
         self.batch = head.batch
-        self.resumed = bool(accepted)
         self._path = path
         self._head = head
         self._accepted = accepted
@@ -65,17 +64,18 @@ class Journal:
         return self._accepted.get(request)
 
     def any_job(self) -> str | None:
-        """A job of an earlier run, to ask the service whether it still knows it."""
+        """A job that was accepted, in this run or an earlier one; none before there was any."""
         return next((job for jobs in self._accepted.values() for job in jobs), None)
 
     def accepted(self, request: str, jobs: list[str]) -> None:
         """Remember the answer to one request."""
+        self._accepted[request] = jobs
         self._append(_Line(request, jobs))
 
     def restart(self) -> None:
         """Forget an earlier run whose jobs the service no longer knows."""
         self._head = _Head(f"cli-{uuid4().hex}", time.time())
-        self.batch, self.resumed, self._accepted = self._head.batch, False, {}
+        self.batch, self._accepted = self._head.batch, {}
         self._start()
 
     def close(self) -> None:

@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Final, Self
 
 from opentelemetry.context import get_current
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
@@ -26,6 +25,7 @@ from shared import keys, telemetry
 from shared.backlog import waiting
 from shared.blobs import BlobStore, blob_key, digest_of
 from shared.chain import parse_chain
+from shared.connections import connect
 from shared.errors import Overloaded, StorageUnavailable
 from shared.events import FilterSpec, ImageUploaded, Output, encode
 from shared.settings import Settings
@@ -63,7 +63,7 @@ class Publisher:
         partitions: int = 1,
         backlog_limit: int = 1_000_000,
     ) -> None:
-        self._redis = Redis.from_url(redis_url, decode_responses=False)
+        self._redis = connect(redis_url, repeat=False)
         self._store = BlobStore(blob_url)
         self._submitter = Submitter(self._redis)
         self._owner = owner

@@ -99,7 +99,10 @@ async def _submit(
             try:
                 await Submitting(client, journal, task, display.changed).run(items)
             except BaseExceptionGroup as group:
-                if isinstance(first := _first(group), Unreachable | DarkroomError | BrokenPipeError):
+                first = _first(group)
+                if isinstance(first, DarkroomError) and journal.any_job() is None:
+                    journal.close()
+                if isinstance(first, Unreachable | DarkroomError | BrokenPipeError):
                     raise first from None
                 raise
     journal.close()

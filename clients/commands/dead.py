@@ -7,7 +7,8 @@ import typer
 from clients.commands.options import Json, Url
 
 app = typer.Typer(
-    help="Dead letters: events that could not be read, or that used up their attempts.", no_args_is_help=True
+    help="Dead letters: list, replay, drop.\n\nEvents that could not be read, or that used up their attempts.",
+    no_args_is_help=True,
 )
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]

@@ -23,7 +23,7 @@ def develop(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Develop pictures in this process, without a service.
+    """Develop pictures here, without a service.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ def filters(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """List the filters with their parameters, or the presets.
+    """List filters with parameters, or presets.
 
     \b
     Examples:

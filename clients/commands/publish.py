@@ -27,7 +27,9 @@ def publish(
     ] = Path(".darkroom"),
     as_json: Json = False,
 ) -> None:
-    """Put pictures in the blob store and their events on the stream, without HTTP.
+    """Publish pictures without HTTP.
+
+    They are put in the blob store and their events on the stream.
 
     \b
     Examples:

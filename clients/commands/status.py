@@ -20,7 +20,9 @@ def status(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Show jobs: those named, those of a batch, or the newest.
+    """Show jobs as they are now.
+
+    Those named, those of a batch, or the newest.
 
     \b
     Examples:
@@ -42,7 +44,9 @@ def watch(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Follow a job or a batch live until all have ended; without either, the newest jobs until Ctrl-C.
+    """Follow jobs live until they have ended.
+
+    A job or a batch; without either, the newest jobs until Ctrl-C.
 
     \b
     Examples:

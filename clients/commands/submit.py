@@ -25,7 +25,7 @@ def submit(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Develop pictures: upload them, wait, fetch the results.
+    """Develop pictures and fetch the results.
 
     \b
     Examples:

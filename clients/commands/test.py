@@ -12,7 +12,9 @@ def check(
     *,
     lint: Annotated[bool, typer.Option("--lint/--no-lint", help="Check style, format and types first.")] = True,
 ) -> None:
-    """Check the project: style, format, types, then the tests. Further arguments go to pytest.
+    """Check style, format, types; run the tests.
+
+    Further arguments go to pytest.
 
     \b
     Examples:

@@ -16,7 +16,9 @@ def up(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON when ready.")] = False,
 ) -> None:
-    """Start the whole of Darkroom on this machine; Ctrl-C stops it cleanly.
+    """Start Darkroom on this machine.
+
+    Queue, services, API and page, until Ctrl-C stops them cleanly.
 
     \b
     Examples:
