@@ -47,17 +47,19 @@ class _SecureConnection(_Leaving, SSLConnection):
     pass
 
 
-def connect(url: str, *, most: int | None = None, answer_timeout: float = ANSWER_TIMEOUT) -> RedisClient:
+def connect(
+    url: str, *, most: int | None = None, answer_timeout: float = ANSWER_TIMEOUT, repeat: bool = True
+) -> RedisClient:
     """A client of the server at `url`. With `most`, at most so many connections; who finds none free waits for one.
 
-    A call fails with what redis-py raises after `answer_timeout` seconds, or after one more try when its connection
-    turned out to be closed.
+    A call fails with what redis-py raises after `answer_timeout` seconds. One whose connection broke is sent once more;
+    without `repeat` it is not, for commands that must not run twice.
     """
     options: dict[str, Any] = {
         "socket_timeout": answer_timeout,
         "socket_connect_timeout": min(CONNECT_TIMEOUT, answer_timeout),
         "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
+        "retry": Retry(NoBackoff(), int(repeat), supported_errors=(NoConnection,)),
     }
     if most is None:
         pool: ConnectionPool = ConnectionPool.from_url(url, **options)

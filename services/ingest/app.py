@@ -4,9 +4,6 @@ from importlib.metadata import version
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 from starlette.types import ASGIApp
 
 from services.ingest.backlog import Backlog
@@ -21,14 +18,11 @@ from services.ingest.submit import Uploads
 from services.ingest.upload_route import UploadRoute
 from services.ingest.web_app import add_documents, web_app
 from shared.blobs import BlobStore
-from shared.scripts import RedisClient
+from shared.connections import connect
 from shared.submission import Submitter
 
 #: Connections to Redis. Calls are short; one that finds none free waits for one.
 _CONNECTIONS: Final = 32
-#: Seconds to wait for a connection, and for an answer. Users rather hear 503 soon than wait for long.
-_CONNECT_TIMEOUT: Final = 2.0
-_ANSWER_TIMEOUT: Final = 5.0
 
 
 class IngestService:
@@ -40,7 +34,7 @@ class IngestService:
         self.settings = settings
         self.registry = CollectorRegistry()
         release = version("darkroom")
-        self._redis = connect(settings.redis_url)
+        self._redis = connect(settings.redis_url, most=_CONNECTIONS)
         store = BlobStore(settings.blob_url)
         self.health = service_health(release, self._redis, store)
         metrics = Metrics(self.registry)
@@ -73,16 +67,3 @@ class IngestService:
     async def drain(self) -> None:
         """Let go of Redis; the server has let running uploads finish before."""
         await self._redis.aclose()
-
-
-def connect(url: str) -> RedisClient:
-    """A client that waits for a free connection, and gives up soon when Redis is away."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=_CONNECT_TIMEOUT,
-        socket_connect_timeout=_CONNECT_TIMEOUT,
-        socket_timeout=_ANSWER_TIMEOUT,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 3),
-    )
-    return Redis.from_pool(pool)

@@ -139,7 +139,7 @@ class Pool:
         while True:
             try:
                 await self._add()
-            except (WorkerCrashed, TimeoutError, OSError) as error:
+            except (WorkerCrashed, TimeoutError, OSError, EOFError) as error:
                 log.warning("a worker could not start", error=str(error), retry_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)

@@ -119,6 +119,7 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
 
 async def _settle(fleet: fleets.Fleet, ledger: Ledger, patience: float) -> None:
     async with connect(fleet.redis_url) as redis:
+
         async def all_settled() -> bool:
             return await settled(redis, ledger)
 

@@ -4,10 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +33,8 @@ class Member:
     starts: int = 0
     stopped: bool = False
     _process: subprocess.Popen[bytes] | None = None
-    _log_begins: int = 0
+    #: Where in the log the present process begins.
+    log_begins: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -49,13 +49,13 @@ class Member:
     def up(self) -> bool:
         """Whether the process said that it is ready."""
         with self.log.open("rb") as log:
-            log.seek(self._log_begins)
+            log.seek(self.log_begins)
             text = log.read()
         return b'"ready"' in text or b"Ready to accept" in text
 
     def start(self) -> None:
         self.starts += 1
-        self._log_begins = self.log.stat().st_size if self.log.exists() else 0
+        self.log_begins = self.log.stat().st_size if self.log.exists() else 0
         self.stopped = False
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -110,10 +110,10 @@ class Fleet:
     folder: Path
     server: Member
     members: list[Member]
+    port: int
     redis_url: str
     ingest: list[str]
     results: list[str]
-    _begun: float = field(default_factory=time.monotonic)
 
     @property
     def blob_url(self) -> str:
@@ -171,4 +171,4 @@ def build(folder: Path, server: str, *, process: int, ingest: int, results: int,
             command = [sys.executable, "-m", f"services.{kind}"]
             name = f"{kind}-{number}"
             members.append(Member(name, kind, command, environment, folder / f"{name}.log"))
-    return Fleet(folder, redis, members, url, addresses["ingest"], addresses["results"])
+    return Fleet(folder, redis, members, port, url, addresses["ingest"], addresses["results"])
