@@ -44,7 +44,9 @@ def configure(service: str, *, level: str, log_format: Literal["auto", "json", "
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: list[Any] = [structlog.dev.ConsoleRenderer()] if pretty else [*_JSON]
+    # Tracebacks without local variables, here too: those may hold secrets.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    last: list[Any] = [console] if pretty else [*_JSON]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

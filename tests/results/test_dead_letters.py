@@ -126,6 +126,22 @@ async def test_many_are_replayed_oldest_first_and_no_more_than_asked(story: Stor
     assert [entry[b"data"] for entry in await published(story)] == [b"0", b"1", b"2"]
 
 
+async def test_a_letter_that_cannot_be_replayed_does_not_stop_the_others(story: Story, http: httpx.AsyncClient) -> None:
+    job_id, _ = await given_up(story)
+    await http.delete(f"/v1/jobs/{job_id}")
+    good = await bury(story)
+    answer = (await http.post("/v1/dead-letters/replay")).json()
+    assert [letter["id"] for letter in answer["replayed"]] == [good]
+    assert answer["remaining"] == 1
+
+
+async def test_a_webhook_that_was_given_up_can_be_put_back(story: Story, http: httpx.AsyncClient) -> None:
+    hooks = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
+    letter_id = await bury(story, fields={b"type": b"job.done"}, source=hooks)
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).json()["job_id"] is None
+    assert await published(story, hooks.stream) == [{b"type": b"job.done"}]
+
+
 async def test_pages_hold_every_letter_once_newest_first(story: Story, http: httpx.AsyncClient) -> None:
     ids = [await bury(story) for _ in range(12)]
     seen: list[str] = []

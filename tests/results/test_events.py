@@ -238,6 +238,28 @@ async def test_a_replayed_job_opens_its_batch_again(story: Story, replica: Repli
     assert follower.states(job_id) == ["failed", "processing", "done"]
 
 
+async def test_jobs_whose_record_is_over_do_not_hold_up_the_end(story: Story, replica: Replica) -> None:
+    over, other = await story.submit("a.jpg", "b.jpg")
+    await story.finish(over)
+    await story.redis.delete(keys.job(0, over))
+    async with follow(replica, "/v1/events?batch=0-batch") as follower:
+        await eventually(lambda: follower.states(other) == ["queued"])
+        await story.finish(other)
+        await eventually(lambda: follower.closed)
+    assert follower.events[-1][0] == "end"
+
+
+async def test_a_record_that_goes_while_it_is_followed_does_not_hold_up_the_end(story: Story, replica: Replica) -> None:
+    gone, other = await story.submit("a.jpg", "b.jpg")
+    async with follow(replica, "/v1/events?batch=0-batch") as follower:
+        await eventually(lambda: len(follower.events) == 2)
+        await story.redis.hincrby(keys.batch(0, "0-batch"), "terminal", 1)
+        await story.redis.delete(keys.job(0, gone))
+        await story.finish(other)
+        await eventually(lambda: follower.closed)
+    assert follower.states(other)[-1] == "done"
+
+
 async def test_more_streams_than_allowed_are_refused_for_now(story: Story, redis_url: str, blob_url: str) -> None:
     (job_id,) = await story.submit("a.jpg")
     small = Replica(ResultsSettings(redis_url=redis_url, blob_url=blob_url, event_streams=1))

@@ -91,7 +91,7 @@ def postman_with(story: Story, redis_url: str, blob_url: str, **settings: object
 @pytest.fixture
 async def postman(story: Story, redis_url: str, blob_url: str) -> AsyncIterator[Postman]:
     await groups.ensure(story.redis, HOOKS)
-    made = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_secret=TOKEN, webhook_timeout=1)
+    made = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_secret=TOKEN)
     yield made
     await made.webhooks.close()
 
