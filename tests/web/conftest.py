@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from redis import Redis
 
+from shared import keys
 from tests.support.stack import Stack
 from tests.web.studio import Studio
 
@@ -57,6 +59,14 @@ def damaged(tmp_path_factory: pytest.TempPathFactory, small_photos: list[Path]) 
     path = tmp_path_factory.mktemp("damaged") / "damaged.jpg"
     path.write_bytes(small_photos[0].read_bytes()[:2500])
     return path
+
+
+@pytest.fixture
+def unreadable(stack: Stack) -> str:
+    """The id of an entry on the stream that is no event; it becomes a dead letter."""
+    with Redis.from_url(stack.redis_url) as redis:
+        entry: bytes = redis.xadd(keys.uploaded(0), {"data": "this is not JSON"})
+    return entry.decode()
 
 
 def _picture(path: Path, number: int) -> Path:

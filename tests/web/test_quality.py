@@ -52,9 +52,9 @@ def test_the_studio_has_no_accessibility_violations(
     _accessible(coloured)
 
 
-def test_the_queue_has_no_accessibility_violations(coloured: Page, stack: Stack) -> None:
+def test_the_queue_has_no_accessibility_violations(coloured: Page, stack: Stack, unreadable: str) -> None:
     coloured.goto(f"{stack.url}/queue")
-    coloured.wait_for_selector("body[data-ready]")
+    expect(coloured.locator("#letters tr", has_text=unreadable)).to_be_visible()
     _accessible(coloured)
 
 
@@ -69,7 +69,7 @@ def test_the_job_page_has_no_accessibility_violations(coloured: Page, stack: Sta
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 2560])
-def test_no_page_scrolls_sideways(studio: Studio, small_photos: list[Path], width: int) -> None:
+def test_no_page_scrolls_sideways(studio: Studio, small_photos: list[Path], unreadable: str, width: int) -> None:
     page = studio.page
     page.set_viewport_size({"width": width, "height": 800})
     studio.choose(*small_photos[:12])
@@ -80,7 +80,7 @@ def test_no_page_scrolls_sideways(studio: Studio, small_photos: list[Path], widt
     studio.button("Contact sheet").click()
     _fits(page)
     page.goto(f"{studio.url}/queue")
-    page.wait_for_selector("body[data-ready]")
+    expect(page.locator("#letters tr", has_text=unreadable)).to_be_visible()
     _fits(page)
     page.get_by_role("link", name="photo-000.jpg").first.click()
     page.wait_for_selector("body[data-ready]")
