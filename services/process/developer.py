@@ -215,6 +215,7 @@ class Developer:
         while True:
             report = await self._with_another_child(request)
             if report.error is None or not report.retryable:
+                self._store.answered()
                 return report
             error = StorageUnavailable(report.error.message)
             if await self._store.wait(error, tries + 1):

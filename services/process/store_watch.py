@@ -21,6 +21,10 @@ class StoreWatch:
         self._store = store
         self._outage = Outage("blob store")
 
+    def answered(self) -> None:
+        """An image came through: the store is there."""
+        self._outage.over()
+
     async def wait(self, error: Exception, tries: int) -> bool:
         """Pause after a fault of the store; whether the store is well, so that the fault is of this one image."""
         try:

@@ -1,6 +1,7 @@
 """The audit: reads along on the progress stream during the storm, and counts everything after it."""
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     attempts: Counter[int] = field(default_factory=Counter)
-    #: Seconds from the moment a worker was killed or stopped to the next sign of life of its job.
+    #: Seconds from the moment a worker was silenced, and another one showed life, to the next start of its job.
     takeovers: list[float] = field(default_factory=list)
 
     @property
@@ -159,11 +160,17 @@ def _measure_takeovers(seen: Seen, silenced: dict[int, float], verdict: Verdict)
     by_job: dict[str, list[tuple[float, ImageProgress]]] = defaultdict(list)
     for entry_id, event in sorted(seen.events.items(), key=lambda item: tuple(map(int, item[0].split("-")))):
         by_job[event.job_id].append((int(entry_id.split("-")[0]) / 1000, event))
+    signs = sorted((at, event.worker) for story in by_job.values() for at, event in story)
     for story in by_job.values():
         for (begun, before), (again, after) in pairwise(story):
             silent = silenced.get(_pid(before.worker))
             if before.worker != after.worker and silent is not None and begun <= silent <= again:
-                verdict.takeovers.append(again - silent)
+                verdict.takeovers.append(again - _somebody_alive(signs, before.worker, silent))
+
+
+def _somebody_alive(signs: list[tuple[float, str]], silenced: str, since: float) -> float:
+    """When another worker gave its first sign of life after a moment; nobody can take over before."""
+    return next(at for at, worker in signs[bisect_left(signs, (since, "")) :] if worker not in ("", silenced))
 
 
 def _pid(worker: str) -> int:
