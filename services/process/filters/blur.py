@@ -25,9 +25,15 @@ class Blur(Parameters):
         ge=1,
         le=99,
         description="Width of the blur in pixels, an odd number.",
-        json_schema_extra={"not": {"multipleOf": 2}},
+        json_schema_extra={"unit": "px", "not": {"multipleOf": 2}},
     )
-    sigma: float = Field(0.0, ge=0, le=50, description="Standard deviation in pixels; 0 follows from the size.")
+    sigma: float = Field(
+        0.0,
+        ge=0,
+        le=50,
+        description="Standard deviation in pixels; 0 follows from the size.",
+        json_schema_extra={"unit": "px"},
+    )
 
     @field_validator("size")
     @classmethod

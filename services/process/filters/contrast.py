@@ -9,7 +9,14 @@ from services.process.registry import Parameters, Table, tone
 class Contrast(Parameters):
     """Moves every level away from mid grey, or towards it."""
 
-    percent: int = Field(130, ge=0, le=1000, description="Contrast in percent: 100 changes nothing, 0 is flat grey.")
+    percent: int = Field(
+        130,
+        ge=0,
+        le=1000,
+        title="Strength",
+        description="Contrast in percent: 100 changes nothing, 0 is flat grey.",
+        json_schema_extra={"unit": "%"},
+    )
 
 
 @tone(Contrast)

@@ -11,10 +11,22 @@ from shared.errors import InvalidParameter
 class Crop(Parameters):
     """A rectangle of the picture; what reaches over its edges is left out."""
 
-    x: int = Field(0, ge=0, le=65535, description="Left edge in pixels.")
-    y: int = Field(0, ge=0, le=65535, description="Top edge in pixels.")
-    width: int | None = Field(None, ge=1, le=65535, description="Width in pixels; none goes to the right edge.")
-    height: int | None = Field(None, ge=1, le=65535, description="Height in pixels; none goes to the bottom edge.")
+    x: int = Field(0, ge=0, le=65535, description="Left edge in pixels.", json_schema_extra={"unit": "px"})
+    y: int = Field(0, ge=0, le=65535, description="Top edge in pixels.", json_schema_extra={"unit": "px"})
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Width in pixels; none goes to the right edge.",
+        json_schema_extra={"unit": "px"},
+    )
+    height: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Height in pixels; none goes to the bottom edge.",
+        json_schema_extra={"unit": "px"},
+    )
 
 
 def _resized(parameters: Crop, size: Size) -> Size:

@@ -15,8 +15,20 @@ _BOX: Final = 1024
 class Resize(Parameters):
     """Another size; without width and height it fits in 1024×1024 pixels."""
 
-    width: int | None = Field(None, ge=1, le=65535, description="Width in pixels; none follows from the height.")
-    height: int | None = Field(None, ge=1, le=65535, description="Height in pixels; none follows from the width.")
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Width in pixels; none follows from the height.",
+        json_schema_extra={"unit": "px"},
+    )
+    height: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Height in pixels; none follows from the width.",
+        json_schema_extra={"unit": "px"},
+    )
     fit: Literal["inside", "stretch"] = Field(
         "inside", description="inside keeps the proportions within width×height, stretch takes both as they are."
     )

@@ -12,7 +12,13 @@ from services.process.registry import Parameters, Size, geometry
 class Rotate(Parameters):
     """Turned clockwise; the picture grows so that nothing is cut off."""
 
-    angle: float = Field(90.0, ge=-360, le=360, description="Degrees clockwise; steps of 90 lose nothing.")
+    angle: float = Field(
+        90.0,
+        ge=-360,
+        le=360,
+        description="Degrees clockwise; steps of 90 lose nothing.",
+        json_schema_extra={"unit": "°"},
+    )
 
 
 _QUARTERS = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}

@@ -12,7 +12,14 @@ from services.process.registry import Parameters, colour
 class Saturation(Parameters):
     """Stronger or paler colours."""
 
-    percent: int = Field(140, ge=0, le=1000, description="Saturation in percent: 100 changes nothing, 0 is grey.")
+    percent: int = Field(
+        140,
+        ge=0,
+        le=1000,
+        title="Strength",
+        description="Saturation in percent: 100 changes nothing, 0 is grey.",
+        json_schema_extra={"unit": "%"},
+    )
 
 
 @kernel("void(uint8[::1], uint8[::1], float32, uint8[::1])")

@@ -12,7 +12,14 @@ from services.process.registry import Parameters, colour
 class Sepia(Parameters):
     """The warm brown of an old print."""
 
-    percent: int = Field(100, ge=0, le=100, description="Strength in percent: 0 changes nothing, 100 is full sepia.")
+    percent: int = Field(
+        100,
+        ge=0,
+        le=100,
+        title="Strength",
+        description="Strength in percent: 0 changes nothing, 100 is full sepia.",
+        json_schema_extra={"unit": "%"},
+    )
 
 
 #: Thousandths, rows and columns in BGR, of the matrix that sepia filters share since Microsoft's "Sepia" sample:
