@@ -31,7 +31,7 @@ function readParameter(key, property, schema, isRequired) {
   const main = { ...property, ...variants.find((variant) => variant.type !== "null") };
   const parameter = {
     key,
-    title: title(key),
+    title: property.title ?? title(key),
     summary: property.description ?? main.description ?? "",
     unit: property.unit ?? property["x-unit"] ?? main.unit ?? "",
     kind: kindOf(main),
