@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from importlib.metadata import version
 from types import ModuleType
 from typing import Final
 
@@ -45,9 +46,9 @@ class ResultsService:
 
     name = "results"
 
-    def __init__(self, settings: ResultsSettings | None = None, *, version: str = "0.1.0") -> None:
+    def __init__(self, settings: ResultsSettings | None = None) -> None:
         self.settings = settings or ResultsSettings()
-        self.health = Health(self.name, version)
+        self.health = Health(self.name, version("darkroom"))
         self.metrics = ResultsMetrics()
         self.registry = self.metrics.registry
         self.redis = connect(self.settings.redis_url, most=_CONNECTIONS, answer_timeout=patience(self.settings.lease))

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.results import letters
 from services.results.answers import json_answer, problems
 from services.results.context import ContextDep, OwnerDep
-from services.results.models import DeadLetterPage, Limit, Replayed, ReplayedMany, WholeDeadLetter
+from services.results.models import Absent, DeadLetterPage, Limit, Replayed, ReplayedMany, Short, WholeDeadLetter
 from shared import keys
 from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
 
@@ -25,7 +25,7 @@ _MOST: Final = 500
 async def list_letters(
     context: ContextDep,
     owner: OwnerDep,
-    cursor: Annotated[str | None, Query(max_length=256, description="`next` of the page before.")] = None,
+    cursor: Annotated[Short | None, Absent, Query(description="`next` of the page before.")] = None,
     limit: Annotated[Limit, Query(description="Dead letters on one page at most.")] = 50,
 ) -> Response:
     """Dead letters, newest first. A page may be short before the end: go on while there is a `next`."""

@@ -93,10 +93,13 @@ async def _answer(context: Context, request: Request, key: str, media_type: str,
     if blob is None:
         raise Expired("The bytes of this job are no longer kept.")
     digest = key.rsplit("/", 1)[-1]
-    etag = f'"{digest}"' if _DIGEST.fullmatch(digest) else f'"{blob.etag.strip(chr(34))}"'
+    by_content = _DIGEST.fullmatch(digest) is not None
+    etag = f'"{digest}"' if by_content else f'"{blob.etag.strip(chr(34))}"'
     known = media_type if media_type in EXTENSIONS else _OPAQUE
     download = Download(blob, etag, known, name)
-    headers = _headers(download, max_age=context.settings.retention)
+    # What is not named by its content may be replaced by whoever put it there.
+    caching = f"private, max-age={context.settings.retention}, immutable" if by_content else "private, no-cache"
+    headers = _headers(download, caching)
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return _send(context, request, download, headers)
@@ -127,14 +130,14 @@ def _range_counts(request: Request, etag: str) -> bool:
     return request.method == "GET" and (condition is None or condition.strip() == etag)
 
 
-def _headers(download: Download, *, max_age: int) -> dict[str, str]:
+def _headers(download: Download, caching: str) -> dict[str, str]:
     kind = "attachment" if download.media_type == _OPAQUE else "inline"
     quoted = quote(download.file_name, safe="")
     ascii_name = download.file_name.encode("ascii", "replace").decode().replace("?", "_")
     return {
         "ETag": download.etag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={max_age}, immutable",
+        "Cache-Control": caching,
         "Content-Disposition": f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quoted}",
         # What strangers upload must never run as a page of ours.
         "X-Content-Type-Options": "nosniff",

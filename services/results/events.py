@@ -69,7 +69,7 @@ async def job_events(job_id: str, context: ContextDep, owner: OwnerDep, last_id:
 async def batch_events(
     context: ContextDep,
     owner: OwnerDep,
-    batch: Annotated[str, Query(max_length=128, description="The id of a batch.")],
+    batch: Annotated[str, Query(max_length=256, description="The id of a batch.")],
     last_id: LastEventId = None,
 ) -> Response:
     """Every job of the batch now, then each change, until all expected jobs are terminal."""

@@ -10,7 +10,7 @@ from services.results.answers import json_answer, problems
 from services.results.cancel import cancel_or_delete
 from services.results.context import ContextDep, OwnerDep
 from services.results.listing import list_jobs
-from services.results.models import JobDocument, JobPage, JobState, Limit
+from services.results.models import Absent, JobDocument, JobPage, JobState, Limit, Short
 from shared import records
 from shared.errors import Expired, InvalidParameter, NotFailed, Overloaded
 
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 async def list_jobs_(
     context: ContextDep,
     owner: OwnerDep,
-    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
-    batch: Annotated[str | None, Query(max_length=128, description="Only jobs of this batch.")] = None,
-    cursor: Annotated[str | None, Query(max_length=256, description="`next` of the page before.")] = None,
+    state: Annotated[JobState | None, Absent, Query(description="Only jobs in this state.")] = None,
+    batch: Annotated[Short | None, Absent, Query(description="Only jobs of this batch.")] = None,
+    cursor: Annotated[Short | None, Absent, Query(description="`next` of the page before.")] = None,
     limit: Annotated[Limit, Query(description="Jobs on one page at most.")] = 50,
 ) -> Response:
     """Jobs, newest first. A page may be short before the end: go on while there is a `next`."""

@@ -1,9 +1,9 @@
 """The documents that the results service answers with, as OpenAPI shows them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 JobState = Literal["queued", "processing", "done", "failed", "cancelled"]
 
@@ -194,4 +194,7 @@ class QueueDocument(_Document):
     dead_letters: int
 
 
+#: An empty parameter of a query is one that was not given.
+Absent: Final = BeforeValidator(lambda value: value or None)
+Short = Annotated[str, Field(max_length=256)]
 Limit = Annotated[int, Field(ge=1, le=200)]

@@ -6,8 +6,7 @@ twice, in any order, by any number of replicas, ends in the same state.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -23,7 +22,7 @@ from shared.outage import Outage
 from shared.scripts import RedisClient
 
 #: Version, trace id, parent id, flags (W3C Trace Context).
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 #: Fields of an unreadable entry that its dead letter keeps; a script can hand on a few thousand at most.
 _FIELDS_KEPT: Final = 256
 #: The year 2286 in ms.
@@ -64,10 +63,15 @@ class Projection:
             else:
                 steps.append(Step(entry, event, _taken_at(entry)))
         if steps:
-            with _spans(source, steps) as spans:
+            spans = [_span(source, step) for step in steps]
+            try:
                 outcomes = await self.outage.persist(
                     self._project, keys=_keys(source, steps), args=self._arguments(source, steps, spans)
                 )
+            except Exception as error:
+                _end(spans, error)
+                raise
+            _end(spans)
             self._note(steps, outcomes)
 
     def _arguments(self, source: Source, steps: Sequence[Step], spans: Sequence[Span | None]) -> list[Any]:
@@ -146,7 +150,7 @@ def _keys(source: Source, steps: Sequence[Step]) -> list[str]:
 def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
     """The arguments of one entry, in the order that project.lua describes."""
     event, upload, fields = step.event, step.event.upload, step.entry.fields
-    traceparent, trace_id = _traced(fields, span)
+    traceparent, trace_id = _traced(step, span)
     return (
         step.entry.id,
         event.type,
@@ -166,39 +170,24 @@ def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
     )
 
 
-def _traced(fields: Mapping[bytes, bytes], span: Span | None) -> tuple[str | bytes, str | bytes]:
+def _traced(step: Step, span: Span | None) -> tuple[str | bytes, str | bytes]:
     """What a webhook names as its cause, and the trace of the job; empty when its trace is not kept."""
     if span is not None:
         return tracing.carrier(span)[0], telemetry.trace_id(span)
-    found = _TRACEPARENT.fullmatch(fields.get(b"traceparent", b""))
+    given = step.entry.fields.get(b"traceparent")
+    if given is None or (not step.event.upload.webhook and telemetry.is_unsampled(given)):
+        return b"", b""
+    found = _TRACEPARENT.fullmatch(given)
     if found is None:
         return b"", b""
-    return found.group(), found.group(1) if int(found.group(2), 16) & 1 else b""
+    return given, b"" if telemetry.is_unsampled(given) else found.group(1)
 
 
-@contextmanager
-def _spans(source: Source, steps: Sequence[Step]) -> Iterator[Sequence[Span | None]]:
-    """A span for each sampled entry, a child of the one that published it, around the work on the whole batch."""
-    if not telemetry.tracer.on:
-        yield [None] * len(steps)
-        return
-    spans = [_span(source, step) for step in steps]
-    try:
-        yield spans
-    except BaseException as error:
-        for span in spans:
-            span.record_exception(error)
-            span.set_status(StatusCode.ERROR)
-        raise
-    finally:
-        for span in spans:
-            span.end()
-
-
-def _span(source: Source, step: Step) -> Span:
-    parent = telemetry.span_of(step.entry.fields)
-    if not telemetry.tracer.may_record(parent):
-        return parent
+def _span(source: Source, step: Step) -> Span | None:
+    """A child of the span that published the entry, none where that is not recorded."""
+    parent = telemetry.recorded_parent(step.entry.fields)
+    if parent is None:
+        return None
     attributes = semantics.processing(
         semantics.PROGRESS, source.partition, source.group, step.entry.id, step.event.job_id
     )
@@ -210,3 +199,12 @@ def _span(source: Source, step: Step) -> Span:
         attributes=attributes,
         service="results",
     )
+
+
+def _end(spans: Sequence[Span | None], error: Exception | None = None) -> None:
+    for span in spans:
+        if span is not None:
+            if error is not None:
+                span.record_exception(error)
+                span.set_status(StatusCode.ERROR)
+            span.end()

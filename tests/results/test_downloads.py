@@ -106,6 +106,7 @@ async def test_an_original_that_was_put_there_by_another_program(
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["etag"].startswith('"')
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 async def test_a_job_that_is_not_done_has_no_result_yet(story: Story, http: httpx.AsyncClient) -> None:

@@ -68,6 +68,12 @@ async def test_pages_are_filtered_by_state_and_batch(story: Story, http: httpx.A
     assert (await http.get("/v1/jobs", params={"batch": "0-none"})).json()["jobs"] == []
 
 
+async def test_an_empty_parameter_is_one_that_was_not_given(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    answer = (await http.get("/v1/jobs?state=&batch=&cursor=")).json()
+    assert [job["id"] for job in answer["jobs"]] == [job_id]
+
+
 @pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=201", "cursor=%00", "cursor=AAAA", "limit=x"])
 async def test_a_wrong_query_says_what_is_wrong(http: httpx.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/jobs?{query}")
