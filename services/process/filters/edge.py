@@ -13,7 +13,7 @@ from services.process.registry import Parameters, area
 #: Samples before each row of the scratch arrays: a border, and every row starts on a 64-byte line.
 _LINE: Final = 32
 #: Columns that are looked at together; where none of them rises above the low threshold, nothing more is computed.
-_TILE: Final = 128
+_TILE: Final = 256
 #: Marks of a pixel that may be on an outline, and of one that is; 0 is none.
 _WEAK: Final = 1
 _STRONG: Final = 2
