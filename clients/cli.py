@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from clients.commands import bench, dead, develop, filters, publish, status, submit, test, up
+from clients.commands import bench, chaos, dead, develop, filters, publish, status, submit, test, up
 
 app = typer.Typer(
     name="darkroom",
@@ -28,6 +28,7 @@ app.command()(filters.filters)
 app.add_typer(dead.app, name="dead")
 app.command(context_settings=bench.CONTEXT)(bench.bench)
 app.command("test", context_settings=test.CONTEXT)(test.check)
+app.command(context_settings=chaos.CONTEXT)(chaos.chaos)
 
 
 def main() -> None:

@@ -27,8 +27,16 @@ SHORTEST_ANSWER: Final = 0.5
 _DEMOTED: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
-class _Leaving:
-    """A connection that is closed when its server is no master any more."""
+class _Frank:
+    """A connection that says so when it is closed, and is closed when its server is no master any more."""
+
+    async def send_packed_command(self, *args: Any, **options: Any) -> None:
+        try:
+            await super().send_packed_command(*args, **options)  # type: ignore[misc] # of the connection mixed in
+        except RuntimeError as error:
+            # What uvloop says when the other side closed the connection just now.
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
+            raise NoConnection(str(error)) from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
         try:
@@ -39,11 +47,11 @@ class _Leaving:
             raise
 
 
-class _Connection(_Leaving, Connection):
+class _Connection(_Frank, Connection):
     pass
 
 
-class _SecureConnection(_Leaving, SSLConnection):
+class _SecureConnection(_Frank, SSLConnection):
     pass
 
 

@@ -16,7 +16,6 @@ async def test_nothing_is_lost_and_nothing_doubled_in_a_storm(server: str, tmp_p
     binary = require("redis-server", shutil.which("redis-server")) if server == "redis" else ""
     plan = Plan(tmp_path, random.randrange(1, 2**31), seconds=25, server=binary, gust=1.0, process=2)
     report = await run(plan)
-    print(report.table())
     assert not report.complaints
     assert report.verdict.jobs > 100
     assert sum(report.blows.values()) > 5
