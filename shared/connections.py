@@ -30,7 +30,7 @@ _DEMOTED: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 class _Frank:
     """A connection that says so when it is closed, and is closed when its server is no master any more."""
 
-    async def send_packed_command(self, *args: Any, **options: Any) -> None:
+    async def send_packed_command(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
         try:
             await super().send_packed_command(*args, **options)  # type: ignore[misc] # of the connection mixed in
         except RuntimeError as error:
