@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from services.process import filters
 from shared.catalogue import check_chain
-from shared.chain import parse_chain
+from shared.chain import parse_chain, short_form
 from tests.web.studio import Studio
 
 PRESETS = json.loads((Path(__file__).parents[2] / "services/ingest/web/presets.json").read_text())
@@ -18,6 +18,29 @@ PRESETS = json.loads((Path(__file__).parents[2] / "services/ingest/web/presets.j
 def test_every_preset_is_a_chain_that_the_engine_takes(preset: dict[str, str]) -> None:
     check_chain(parse_chain(preset["chain"]), filters.documents())
     assert set(preset) == {"name", "title", "summary", "chain"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sepia",
+        "sepia,blur:size=9",
+        " sepia , blur: size = 9 ",
+        "brighten:amount=-20",
+        "rotate:angle=12.5",
+        "resize:width=800:height=600:fit=stretch:enlarge=false",
+        "crop:width=null",
+    ],
+)
+def test_the_page_reads_and_writes_the_short_form_as_the_services_do(studio: Studio, text: str) -> None:
+    script = """async (text) => {
+      const { parseShort, writeShort } = await import("/web/chain.js");
+      const steps = parseShort(text);
+      return [steps.map(({ name, parameters }) => ({ name, ...parameters })), writeShort(steps)];
+    }"""
+    chain = parse_chain(text)
+    assert studio.page.evaluate(script, text) == [chain, short_form(chain)]
 
 
 def test_every_filter_of_the_catalogue_can_be_added(studio: Studio) -> None:

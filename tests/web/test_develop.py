@@ -125,3 +125,14 @@ def test_a_roll_can_be_cancelled(studio: Studio, photos: list[Path]) -> None:
     expect(studio.button("Cancel")).to_be_hidden()
     expect(studio.button(re.compile("^Develop [0-9]+ photos?$"))).to_be_enabled()
     assert studio.page.locator(".tile[data-state=cancelled]").count() > 0
+
+
+def test_many_rolls_at_once_do_not_jam(studio: Studio, small_photos: list[Path]) -> None:
+    # More rolls than a browser has connections: their uploads and events share them.
+    studio.open("?chain=blur:size=15,emboss")
+    studio.stop_preview()
+    for start in range(0, 16, 2):
+        studio.choose(*small_photos[start : start + 2])
+        studio.button("Develop 2 photos").click()
+    studio.wait_developed(16)
+    assert len({job["batch"] for job in studio.jobs()}) == 8

@@ -38,6 +38,7 @@ async function call(method, path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
   }
+  if (response.status === 401) askForKey();
   if (!response.ok) throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
   return response.status === 204 ? null : response.json().catch(() => null);
 }
@@ -45,3 +46,14 @@ async function call(method, path, options = {}) {
 export const get = (path, options) => call("GET", path, options);
 export const post = (path) => call("POST", path);
 export const remove = (path) => call("DELETE", path);
+
+const SIGN_IN = "/sign-in";
+
+/** Goes to the page that asks for an API key, which comes back here. */
+export function askForKey() {
+  if (location.pathname === SIGN_IN) return;
+  location.assign(`${SIGN_IN}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+/** Hands an API key over and gets it back as a cookie. */
+export const signIn = (key) => call("POST", "/v1/session", { headers: { Authorization: `Bearer ${key}` } });

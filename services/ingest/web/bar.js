@@ -46,6 +46,7 @@ export class Bar {
     parts.progress.max = Math.max(1, count.all);
     parts.progress.value = count.current + count.failed + all.reduce((sum, photo) => sum + partOf(photo), 0);
     parts.status.textContent = statusOf(count, all);
+    document.title = count.busy ? `${count.current}/${count.all} – Darkroom` : "Studio – Darkroom";
     this.#say(count);
   }
 

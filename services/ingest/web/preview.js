@@ -1,6 +1,7 @@
 // Develops the selected photo by itself while its chain is edited.
 
 import { Roll } from "./roll.js";
+import { previewEvents } from "./slots.js";
 
 const CALM = 220; // ms without a change before a preview is worth a job
 const LARGEST = 30_000_000; // bytes; beyond that a preview would not feel live
@@ -44,7 +45,7 @@ export class Preview {
     if (photo.signature === chain.signature) return;
     if (this.#roll) await this.stop();
     if (photo.isBusy || photo !== this.photos.selected) return;
-    const roll = new Roll(this.photos, [photo], this.onTrouble);
+    const roll = new Roll(this.photos, [photo], this.onTrouble, previewEvents);
     this.#roll = roll;
     await roll.develop(chain);
     await roll.settled;

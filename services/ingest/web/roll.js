@@ -2,10 +2,8 @@
 
 import { ApiError, get, post, remove } from "./api.js";
 import { follow, isTerminal } from "./events.js";
+import { rollEvents, uploads } from "./slots.js";
 import { token, upload } from "./upload.js";
-
-// A browser opens six connections to one origin: leave room for the events, a preview and the pictures.
-const UPLOADS_AT_ONCE = 3;
 
 export class Roll {
   batch = `0-${token()}`;
@@ -15,13 +13,15 @@ export class Roll {
   #before = new Map();
   #left;
   #stop = null;
+  #isFollowed = false;
   #settle;
 
-  /** `onTrouble(error)` tells of trouble that will pass, `onTrouble(null)` that it has. */
-  constructor(photos, list, onTrouble) {
+  /** `onTrouble(error)` tells of trouble that will pass, `onTrouble(null)` that it has; `slots` are those for its events. */
+  constructor(photos, list, onTrouble, slots = rollEvents) {
     this.photos = photos;
     this.list = list;
     this.onTrouble = onTrouble;
+    this.slots = slots;
     this.#left = new Set(list);
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
@@ -33,12 +33,7 @@ export class Roll {
     const { signature } = chain;
     const fields = { ...chain.fields, batch: this.batch, expected: String(this.list.length) };
     for (const photo of this.list) this.photos.update(photo, { state: "sending", progress: 0, error: null, signature });
-    const line = [...this.list];
-    await Promise.all(
-      Array.from({ length: UPLOADS_AT_ONCE }, async () => {
-        while (line.length && !this.#abort.signal.aborted) await this.#send(line.shift(), fields);
-      }),
-    );
+    await Promise.all(this.list.map((photo) => this.#send(photo, fields)));
   }
 
   /** The failed jobs again: same job, next run. Photos without a job cannot be in the list. */
@@ -74,24 +69,41 @@ export class Roll {
   }
 
   async #send(photo, fields) {
+    await uploads.take();
     try {
+      this.#abort.signal.throwIfAborted();
       const job = await upload(await photo.source(), photo.name, fields, {
         signal: this.#abort.signal,
         onProgress: (progress) => this.photos.update(photo, { progress }),
         onTrouble: this.onTrouble,
       });
       this.#jobs.set(job.id, photo);
+      if (!this.#left.has(photo)) {
+        await remove(`/v1/jobs/${job.id}`); // cancelled in the very moment of its acceptance
+        return;
+      }
       this.photos.update(photo, { state: "queued" });
       if (this.#early.has(job.id)) this.#apply(this.#early.get(job.id));
       this.#follow();
     } catch (error) {
       if (this.#abort.signal.aborted) this.#finish(photo, { state: "cancelled" });
       else this.#fail(photo, error);
+    } finally {
+      uploads.give();
     }
   }
 
-  #follow() {
-    this.#stop ??= follow(`/v1/events?batch=${this.batch}`, {
+  async #follow() {
+    if (this.#isFollowed) return;
+    this.#isFollowed = true;
+    await this.slots.take();
+    // It may be over by the time its turn comes, when it was cancelled.
+    if (this.#left.size) this.#listen();
+    else this.slots.give();
+  }
+
+  #listen() {
+    this.#stop = follow(`/v1/events?batch=${this.batch}`, {
       onJob: (job) => job.run > (this.#before.get(job.id) ?? 0) && this.#apply(job),
       onEnd: () => this.#askForRest(),
       onTrouble: this.onTrouble,
@@ -121,20 +133,22 @@ export class Roll {
           }
         }),
     );
-    if (!this.#left.size || this.#jobs.size < this.list.length) return;
-    this.#stop = null;
-    this.#follow();
+    if (this.#left.size) this.#listen();
   }
 
   #fail(photo, error) {
     this.#finish(photo, { state: "failed", error: { code: error.code ?? "unreadable", message: error.message } });
   }
 
+  /** Once per photo: what comes later (an upload that notices the cancelling, say) must not touch it again. */
   #finish(photo, change) {
+    if (!this.#left.delete(photo)) return;
     this.photos.update(photo, change);
-    this.#left.delete(photo);
     if (this.#left.size) return;
-    this.#stop?.();
+    if (this.#stop) {
+      this.#stop();
+      this.slots.give();
+    }
     this.onTrouble(null);
     this.#settle();
   }

@@ -1,7 +1,7 @@
 // The studio page: the chain at once, the table with the first photo.
 
 import { announce, toast } from "./announce.js";
-import { get } from "./api.js";
+import { get, unreachable } from "./api.js";
 import { loadCatalogue } from "./catalogue.js";
 import { ChainEditor } from "./chain-editor.js";
 import { Chain } from "./chain.js";
@@ -18,16 +18,24 @@ let opened = null;
 
 /** The photos on the table; its modules come when they are first needed. */
 function table() {
-  opened ??= import("./table.js").then(({ openTable }) => openTable(chain));
+  opened ??= import("./table.js")
+    .then(({ openTable }) => openTable(chain))
+    .catch((error) => {
+      opened = null; // the next photo asks again
+      throw error;
+    });
   return opened;
 }
 
 async function addFiles(pictures, others) {
   if (others) toast(`${plural(others, "file")} left out: only pictures can be developed.`);
   if (!pictures.length) return;
-  const photos = await table();
-  photos.addFiles(pictures);
-  announce(`${plural(pictures.length, "photo")} added.`);
+  try {
+    (await table()).addFiles(pictures);
+    announce(`${plural(pictures.length, "photo")} added.`);
+  } catch {
+    toast(`${inWords(unreachable())} Drop the photos again when it is back.`);
+  }
 }
 
 async function showChain() {
@@ -76,4 +84,5 @@ await showChainWhenKnown();
 document.body.dataset.ready = "yes";
 performance.mark("ready");
 // The rest is small: have it by the time the first photo comes, and put back what was on the table before a reload.
-requestIdleCallback(table);
+// A failure is told with the first photo, which asks again.
+(window.requestIdleCallback ?? setTimeout)(() => table().catch(() => {}));

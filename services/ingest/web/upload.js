@@ -1,6 +1,6 @@
 // Sending one picture, patiently: progress, and another try where one can help.
 
-import { problemOf, unreachable } from "./api.js";
+import { askForKey, problemOf, unreachable } from "./api.js";
 
 const PASSING = new Set([0, 429, 502, 503, 504]);
 const LONGEST_PAUSE = 15; // seconds
@@ -45,7 +45,10 @@ function send(file, name, fields, key, { signal, onProgress }) {
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
     request.onload = () => {
       if (request.status === 202) resolve(JSON.parse(request.responseText).jobs[0]);
-      else reject(problemOf(request.status, request.responseText, request.getResponseHeader("Retry-After")));
+      else {
+        if (request.status === 401) askForKey();
+        reject(problemOf(request.status, request.responseText, request.getResponseHeader("Retry-After")));
+      }
     };
     request.onerror = () => reject(unreachable());
     request.onabort = () => reject(signal.reason);
