@@ -98,18 +98,28 @@ def _segments(data: memoryview) -> Iterator[tuple[int, memoryview]]:
         at += 2 + length
 
 
+def png_is_whole(data: memoryview) -> bool:
+    """Whether all chunks of a PNG end within the file; OpenCV makes room for one before it looks for its bytes."""
+    return all(len(body) == length for _, length, body in _chunks(data))
+
+
+def _chunks(data: memoryview) -> Iterator[tuple[bytes, int, memoryview]]:
+    """The chunks of a PNG: kind, length as stated, and what there is of the content."""
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, length, data[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
 def _of_png(data: memoryview) -> Metadata:
     exif: bytes | None = None
     icc: bytes | None = None
-    at = 8
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8 : at + 8 + length]
+    for kind, length, body in _chunks(data):
         if kind == b"eXIf" and length <= LONGEST_BLOCK:
             exif = bytes(body)
         elif kind == b"iCCP" and length <= LONGEST_BLOCK:
             icc = _inflated(bytes(body))
-        at += 12 + length
     return Metadata(exif, icc)
 
 

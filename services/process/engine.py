@@ -26,7 +26,8 @@ def engine_version() -> str:
     digest = hashlib.sha256(platform.machine().encode())
     for package in _PACKAGES:
         digest.update(f"{package}={version(package)};".encode())
-    for source in [*(here / name for name in _MODULES), *sorted((here / "filters").glob("*.py"))]:
+    headers = here.parents[1] / "shared/avif.py"
+    for source in [headers, *(here / name for name in _MODULES), *sorted((here / "filters").glob("*.py"))]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -69,6 +69,8 @@ def read_header(data: memoryview) -> Header:
         header = _avif(data) if kind == "avif" else _by_imagesize(kind, data)
     except _DAMAGED as error:
         raise CorruptImage(f"The header of this {kind} file is damaged or cut short.") from error
+    if kind == "png" and not containers.png_is_whole(data):
+        raise CorruptImage("This png file is damaged or cut short.")
     if header.width < 1 or header.height < 1:
         raise CorruptImage(f"The header of this {kind} file names no size.")
     return header

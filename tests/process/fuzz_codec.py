@@ -3,8 +3,8 @@
     pip install atheris
     python -m tests.process.fuzz_codec -max_total_time=300
 
-Starts from the hostile corpus. What it finds lands in tests/process/regressions/ as crash-….bin, is mended, and stays
-there: test_hostile.py runs every file of that folder.
+Starts from the hostile corpus. What it finds lands in tests/process/regressions/ is mended, gets a name
+that says what it is, and stays: test_hostile.py runs every file of that folder.
 """
 
 import sys
