@@ -44,19 +44,17 @@ def request(spans: Iterable["Recorded"], resources: Mapping[str, bytes], scope: 
 
 def span(one: "Recorded") -> bytes:
     """One Span message."""
-    parts = [b"\x0a\x10", bytes.fromhex(one.trace), b"\x12\x08", bytes.fromhex(one.span)]
+    above = f"2208{one.parent}" if one.parent else ""
+    parts = [bytes.fromhex(f"0a10{one.trace}1208{one.span}{above}"), _name_and_kind(one.name, one.kind)]
+    parts.append(_TIMES.pack(0x39, one.start_ns, 0x41, one.end_ns))
     if one.tracestate:
         parts.append(_text(0x1A, one.tracestate))
-    if one.parent:
-        parts += (b"\x22\x08", bytes.fromhex(one.parent))
-    parts += (
-        _name(one.name),
-        _KINDS[one.kind],
-        _TIMES.pack(0x39, one.start_ns, 0x41, one.end_ns),
-        *[attribute(name, value) for name, value in one.attributes.items()],
-        *[_event(*event) for event in one.events],
-        *[_link(*link) for link in one.links],
-    )
+    if one.attributes:
+        parts += [attribute(name, value) for name, value in one.attributes.items()]
+    if one.events:
+        parts += [_event(*event) for event in one.events]
+    if one.links:
+        parts += [_link(*link) for link in one.links]
     if one.status is not StatusCode.UNSET:
         message = _text(0x12, one.status_message) if one.status_message else b""
         parts.append(_framed(0x7A, message + bytes((0x18, one.status.value))))
@@ -94,8 +92,8 @@ def _key_value(name: str, value: Value) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _name(name: str) -> bytes:
-    return _text(0x2A, name)
+def _name_and_kind(name: str, kind: SpanKind) -> bytes:
+    return _text(0x2A, name) + _KINDS[kind]
 
 
 def _text(tag: int, text: str) -> bytes:

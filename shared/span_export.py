@@ -16,9 +16,10 @@ from shared.tracing import Recorded
 
 log = structlog.get_logger()
 
-#: Defaults of OpenTelemetry's batch processor, except for a shorter delay: people wait for a trace.
-QUEUE: Final = 8192
-BATCH: Final = 512
+#: Spans that are held, and sent in one request (half a megabyte); seconds until they are. A request costs 1 ms,
+#: so a batch is four times as large as OpenTelemetry's; people wait for a trace, so it waits a fifth as long.
+QUEUE: Final = 16384
+BATCH: Final = 2048
 DELAY: Final = 1.0
 
 

@@ -183,7 +183,7 @@ def _remember(idempotency: Idempotency) -> bytes:
 def _span(submission: Submission, event: ImageUploaded) -> Span:
     parent = trace.get_current_span(submission.context)
     if not telemetry.tracer.may_record(parent):
-        return telemetry.tracer.start("", parent=parent)
+        return parent
     stream = semantics.uploaded(bulk=submission.bulk)
     return telemetry.tracer.start(
         semantics.publish_name(stream),
@@ -195,4 +195,7 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:
     """`traceparent`, `tracestate` and trace id of a span, empty texts without a trace."""
-    return *tracing.carrier(span), telemetry.trace_id(span)
+    own = tracing.known(span)
+    if own is None:
+        return "", "", ""
+    return *tracing.carrier(own), own.trace if own.sampled else ""

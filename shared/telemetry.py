@@ -24,6 +24,9 @@ from shared.tracing import Tracer
 tracer: Final = Tracer()
 _sender: SpanSender | None = None
 
+#: Bytes of a traceparent of version 00, and last digits of flags that do not say "sampled".
+_LENGTH: Final = 55
+_EVEN: Final = b"02468ace"
 #: Seconds that the last spans may take at shutdown; a receiver that is away must not hold up a drain.
 _LAST_SPANS: Final = 3.0
 _SOON: Final = 1.0
@@ -94,6 +97,22 @@ def span_of(fields: Mapping[bytes, bytes]) -> Span:
     return tracing.read(parent.decode("ascii", "replace"), state.decode("ascii", "ignore")) or trace.INVALID_SPAN
 
 
+def recorded_parent(fields: Mapping[bytes, bytes]) -> Span | None:
+    """The span that an entry names, if children of it are recorded here; told in a blink where they are not."""
+    parent = fields.get(b"traceparent")
+    if parent is None or not tracer.on:
+        return None
+    if tracer.asks_parent and is_unsampled(parent):
+        return None
+    span = span_of(fields)
+    return span if span is not trace.INVALID_SPAN and tracer.may_record(span) else None
+
+
+def is_unsampled(traceparent: bytes) -> bool:
+    """Whether a traceparent (of version 00) says that its trace is not kept; looks at nothing else in it."""
+    return len(traceparent) == _LENGTH and traceparent[-1] in _EVEN
+
+
 def span_of_headers(headers: Mapping[str, str]) -> Span | None:
     """The span that the headers of a request name, if any."""
     parent = headers.get("traceparent")
@@ -120,7 +139,7 @@ def ids(span: Span) -> dict[str, str]:
 def tell_of(span: Span, **about: str) -> None:
     """Make `span` the current one and `about` part of every log line, for the rest of this task."""
     structlog.contextvars.bind_contextvars(**about)
-    if tracing.known(span) is not None:
+    if span.is_recording():
         attach(trace.set_span_in_context(span))
 
 

@@ -56,12 +56,10 @@ def steps(span: Span, report: Report) -> None:
         return
     for step in report.steps:
         if step.name != _FILTERS or (report.error is not None and not report.filters):
-            name = _NAMES.get(step.name, step.name)
-            telemetry.tracer.start(name, parent=span, start_ns=step.start_ns).end(step.end_ns)
+            telemetry.tracer.add(_NAMES.get(step.name, step.name), span, step.start_ns, step.end_ns)
     for step in report.filters:
-        about = {semantics.FILTER: step.name}
-        one = telemetry.tracer.start(f"filter {step.name}", parent=span, attributes=about, start_ns=step.start_ns)
-        one.end(step.end_ns)
+        about: semantics.Attributes = {semantics.FILTER: step.name}
+        telemetry.tracer.add(f"filter {step.name}", span, step.start_ns, step.end_ns, about)
 
 
 def publish(span: Span, order: Order, event: str) -> Span:
@@ -126,7 +124,7 @@ def leave(span: Span) -> None:
 def _attempt(order: Order, number: int, *, start_ns: int) -> Span:
     parent = order.parent
     if not telemetry.tracer.may_record(parent):
-        return telemetry.tracer.start("", parent=parent)
+        return parent
     stream = semantics.uploaded(bulk=order.source.bulk)
     attributes = semantics.processing(stream, order.source.partition, keys.PROCESS_GROUP, order.entry.id, order.job_id)
     attributes[semantics.RUN] = order.upload.run

@@ -1,0 +1,223 @@
+"""What tracing costs per image, over all three services, sending included.
+
+    .venv/bin/python -m benchmarks.tracing [--images 2000] [--rounds 9] [--check]
+
+One image makes the very calls that the services make for it: the request and its publish in ingest, the attempt with
+its steps and its event in process, both projections in results. Sides are interleaved, a figure is the median of the
+rounds, in µs of CPU time of this process per image:
+
+- off        no receiver is named: a context that came in is handed on
+- unsampled  tracing is on, the trace was not chosen (the request's own decision, and the one of a sender)
+- sampled    every span is made, encoded and posted to a receiver in a process of its own
+- sdk        the same spans through OpenTelemetry's SDK, batch processor and exporter, for comparison
+
+The first three are less what the same calls cost without any tracing code (making the order of an entry).
+`--check` fails when sampled costs more than 150 or unsampled more than 10.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
+
+from services.process import orders, spans
+from services.process.request import Report, Step
+from services.results import projection
+from shared import events, semantics, submission, telemetry, tracing
+from shared.entries import Entry, Source
+from shared.events import ImageProgress, ImageUploaded, Result
+from shared.submission import Submission
+
+#: µs of CPU time per image.
+LIMITS: Final = {"sampled": 150.0, "unsampled": 10.0}
+UPLOADS: Final = Source("image.uploaded:{0}", "process", 0)
+PROGRESS: Final = Source("image.progress:{0}", "results", 0)
+ENTRY: Final = "1795496941042-0"
+UPLOAD: Final = ImageUploaded(
+    source="originals/2026-11-24/local/596a", job_id="0-01936e6a", filters=[{"name": "sepia"}]
+)
+RESULT: Final = Result(key="results/2026-11-24/local/e2be", media_type="image/jpeg", bytes=1, width=1, height=1)
+DONE: Final = ImageProgress(type="processed", job_id="0-01936e6a", upload=UPLOAD, at=1, result=RESULT)
+STARTED: Final = ImageProgress(type="started", job_id="0-01936e6a", upload=UPLOAD, at=1)
+NAMES: Final = ("load", "guard", "recall", "decode", "filters", "encode", "store")
+REPORT: Final = Report(
+    result=RESULT, steps=[Step(name, 10**18, 10**18 + 1) for name in NAMES], filters=[Step("sepia", 10**18, 10**18 + 1)]
+)
+DATA: Final = events.encode(UPLOAD)
+GIVEN: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+
+def one_image(headers: dict[str, str]) -> None:
+    """Every call about traces that one image takes on its way."""
+    with telemetry.tracer.running(
+        "POST /v1/images",
+        parent=telemetry.span_of_headers(headers),
+        kind=SpanKind.SERVER,
+        attributes={semantics.METHOD: "POST", semantics.ROUTE: "/v1/images", semantics.SCHEME: "http"},
+        service="ingest",
+    ) as request:
+        request_of_jobs = Submission(0, "local", "0-b", [UPLOAD])
+        published = submission._span(request_of_jobs, UPLOAD)  # noqa: SLF001 - what is measured
+        traceparent, tracestate, _ = submission._trace_fields(published)  # noqa: SLF001
+        published.end()
+        request.set_attribute(semantics.STATUS, 202)
+    order = orders.read(UPLOADS, _entry(DATA, traceparent, tracestate))
+    attempt = spans.begin(order)
+    if attempt.is_recording():
+        detach(attach(trace.set_span_in_context(attempt)))
+    started = tracing.carrier(attempt)
+    spans.steps(attempt, REPORT)
+    telling = spans.publish(attempt, order, "processed")
+    told = tracing.carrier(telling)
+    telling.end()
+    spans.end(attempt, DONE)
+    spans.leave(attempt)
+    for event, fields in ((STARTED, started), (DONE, told)):
+        step = projection.Step(_entry(b"", *fields), event, 1)
+        own = projection._span(PROGRESS, step)  # noqa: SLF001
+        projection._traced(step, own)  # noqa: SLF001
+        projection._end([own])  # noqa: SLF001
+
+
+def without_tracing() -> None:
+    """What the calls of `one_image` cost besides traces."""
+    Submission(0, "local", "0-b", [UPLOAD])
+    events.decode_uploaded(_entry(DATA, GIVEN, "").fields, partition=0, entry_id=ENTRY)
+    for event in (STARTED, DONE):
+        projection.Step(_entry(b"", GIVEN, ""), event, 1)
+
+
+def through_the_sdk(tracer: trace.Tracer) -> None:
+    """The same number and kind of spans, with the attributes they have."""
+    publishing = semantics.publishing(semantics.UPLOADED, 0, "0-01936e6a")
+    processing = semantics.processing(semantics.UPLOADED, 0, "process", ENTRY, "0-01936e6a")
+    with tracer.start_as_current_span(
+        "POST /v1/images", kind=SpanKind.SERVER, attributes={semantics.METHOD: "POST", semantics.ROUTE: "/v1/images"}
+    ):
+        published = tracer.start_span("publish image.uploaded", kind=SpanKind.PRODUCER, attributes=publishing)
+        published.end()
+    attempt = _child(tracer, "process image.uploaded", published, processing)
+    for step in REPORT.steps:
+        _child(tracer, step.name, attempt, {}).end()
+    telling = _child(tracer, "publish image.progress", attempt, publishing)
+    telling.end()
+    attempt.end()
+    for above in (attempt, telling):
+        _child(tracer, "process image.progress", above, processing).end()
+
+
+def _child(tracer: trace.Tracer, name: str, parent: trace.Span, attributes: semantics.Attributes) -> trace.Span:
+    return tracer.start_span(name, context=trace.set_span_in_context(parent, Context()), attributes=attributes)
+
+
+def _entry(data: bytes, traceparent: str, tracestate: str) -> Entry:
+    fields = {b"data": data}
+    if traceparent:
+        fields[b"traceparent"] = traceparent.encode()
+    if tracestate:
+        fields[b"tracestate"] = tracestate.encode()
+    return Entry(ENTRY, fields)
+
+
+def cost(work: Callable[[], None], images: int, finish: Callable[[], object] = lambda: None) -> float:
+    """µs of CPU time per image, until everything was sent."""
+    begun = time.process_time_ns()
+    for _ in range(images):
+        work()
+    finish()
+    return (time.process_time_ns() - begun) / images / 1000
+
+
+def measure(images: int, rounds: int) -> dict[str, float]:
+    """The median of each side over the rounds."""
+    figures: dict[str, list[float]] = {name: [] for name in ("nothing", "off", "unsampled", "sampled", "sdk")}
+    with receiver() as url:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
+        provider = TracerProvider(resource=Resource.create({"service.name": "sdk"}), shutdown_on_exit=False)
+        processor = BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=10**6)
+        provider.add_span_processor(processor)
+        theirs = provider.get_tracer("benchmark")
+        for _ in range(rounds):
+            figures["nothing"].append(cost(without_tracing, images))
+            figures["off"].append(cost(lambda: one_image({}), images))
+            os.environ |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
+            telemetry.configure_tracing("benchmark", ["ingest", "process", "results"])
+            figures["unsampled"].append(cost(lambda: one_image({}), images))
+            telemetry.flush()
+            os.environ["OTEL_TRACES_SAMPLER"] = "parentbased_always_on"
+            # Room for all: at full speed on one core a receiver of ours is slower than the queue.
+            os.environ["OTEL_BSP_MAX_QUEUE_SIZE"] = "1000000"
+            telemetry.configure_tracing("benchmark", ["ingest", "process", "results"])
+            figures["sampled"].append(cost(lambda: one_image({}), images, telemetry.flush))
+            figures["sdk"].append(cost(lambda: through_the_sdk(theirs), images // 4, processor.force_flush))
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    nothing = medians.pop("nothing")
+    return {name: value - (0 if name == "sdk" else nothing) for name, value in medians.items()}
+
+
+@contextmanager
+def receiver() -> Iterator[str]:
+    """An OTLP receiver in a process of its own, so that its work is not counted."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_receive, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.kill()
+        process.join()
+
+
+def _receive(connection: Connection) -> None:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: PLC0415 - of the other process only
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """A line per request would be all that is seen."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    connection.send(f"http://127.0.0.1:{server.server_port}")
+    server.serve_forever()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--check", action="store_true", help="fail above the limits")
+    options = parser.parse_args()
+    figures = measure(options.images, options.rounds)
+    for name, value in figures.items():
+        print(f"{name:10} {value:8.1f} µs per image")
+    over = {name: figures[name] for name, limit in LIMITS.items() if figures[name] > limit}
+    if options.check and over:
+        print(f"over the limit: {over}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
