@@ -120,7 +120,8 @@ class Takeover:
 
     async def _run_suspects(self, source: Source) -> None:
         async def still_waiting() -> bool:
-            return await self._look(source, 0, turn=0) > 0
+            _, _, suspects, _ = await self._claim(source, _START, 0, turn=0, what="peek")
+            return suspects > 0
 
         async with self.quiet.alone(still_waiting, every=self.pause) as alone:
             until = time.monotonic() + self.taker.lease

@@ -4,14 +4,16 @@
 -- KEYS  1 stream   2 turn: held by the consumer that looked last   3 seeker: held by the one that makes room for a suspect
 -- ARGV  1 group   2 consumer   3 lease in ms   4 cursor, an entry id or `-`   5 fresh entries to take at most
 --       6 starts from which on an entry is spent   7 how long a turn lasts in ms, 0 to look without a turn
---       8 what to take: `look`, or `suspect`
+--       8 what to take: `look`, `suspect`, or `peek`
 -- Returns {next cursor, {{entry id, starts before, fields}, …}, suspects, fresh entries left}.
 --
 -- The delivery count in the pending list is the number of starts; an entry of which no work was ever started (it was
 -- handed back) is fresh, one with starts is a suspect: its worker went silent, and maybe because of it.
 -- `look` takes fresh entries, counting their start, and spent ones (to be made dead letters). It tells how many suspects
 -- there are, but only to the seeker: to this consumer if no other one has been the seeker for less than a lease.
--- `suspect` takes the first suspect and counts its start; another consumer may then seek the next one.
+-- `suspect` takes the first suspect and counts its start; another consumer may then seek the next one. `peek` takes
+-- nothing and tells how many suspects there are to anybody: a consumer that has been making room for longer than a lease
+-- goes on, while another one may try as well.
 -- Claiming by hand instead of XAUTOCLAIM leaves a suspect where it is until somebody is ready for it alone.
 --
 -- Safe to repeat: a repeat finds the entries of a lost reply owned by this consumer and fresh, and leaves them; they
@@ -19,7 +21,8 @@
 local PAGE, PAGES = 100, 50
 local stream, turn, seeker = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, lease, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local room, spent, looking = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8] == 'look'
+local room, spent = tonumber(ARGV[5]), tonumber(ARGV[6])
+local looking, peeking = ARGV[8] == 'look', ARGV[8] == 'peek'
 if ARGV[7] ~= '0' and not redis.call('SET', turn, consumer, 'NX', 'PX', ARGV[7]) then
   return {cursor, {}, 0, 0}
 end
@@ -42,7 +45,7 @@ for _ = 1, PAGES do
     local id, starts = pending[1], pending[4]
     if starts > 0 and starts < spent then
       suspects = suspects + 1
-      if not looking and take(id, starts, starts + 1) then
+      if not looking and not peeking and take(id, starts, starts + 1) then
         redis.call('DEL', seeker)
         return {'-', claimed, suspects, left}
       end

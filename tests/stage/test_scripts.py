@@ -138,6 +138,7 @@ async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> 
     assert (await claim(redis, "b", "look"))[1] == 2
     assert (await claim(redis, "c", "look"))[1] == 0
     assert (await claim(redis, "b", "look"))[1] == 2
+    assert (await claim(redis, "c", "peek")) == ([], 2, 0)
     await claim(redis, "b", "suspect")
     assert (await claim(redis, "c", "look"))[1] == 1, "the next one is anybody's"
 
