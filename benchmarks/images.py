@@ -1,0 +1,127 @@
+"""Real pictures through the whole pipeline, against two bare processes that decode, filter and encode."""
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import httpx
+from redis.asyncio import Redis
+
+from benchmarks import report
+from benchmarks.jobs import settled
+from benchmarks.latency import textured_jpeg
+from benchmarks.stack import Running, stack
+from services.process import pipeline
+from services.process.filters import read_chain
+from services.process.header import read_header
+from services.process.request import Request
+from services.process.worker import ENVIRONMENT
+from shared import events, keys
+from shared.blobs import BlobStore
+from shared.events import FilterSpec, ImageUploaded
+
+WORKERS = 2
+CHAIN: list[FilterSpec] = [{"name": "sepia"}]
+
+
+def main() -> None:
+    parser = report.arguments("images", "1 MP JPEG, sepia: stream, HTTP, and the bare engine.", rounds=3)
+    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--photo", type=Path, help="JPEG to develop; default: a made one of 1 MP")
+    options = parser.parse_args()
+    photo = options.photo.read_bytes() if options.photo else textured_jpeg(1152, 868)
+    # Another comment behind the end of each picture: no result is ever stored already.
+    pictures = [photo + os.urandom(8) for _ in range(options.images)]
+    rates: dict[str, list[float]] = {"bare": [], "stream": [], "http": []}
+    with stack("ingest", "process", "results", workers=WORKERS) as running:
+        for _ in range(options.rounds):
+            rates["bare"].append(bare(pictures))
+            rates["stream"].append(asyncio.run(by_stream(running, pictures)))
+            rates["http"].append(asyncio.run(by_http(running, pictures)))
+            pictures = [photo + os.urandom(8) for _ in pictures]
+    report.tell("images", describe(rates, len(pictures)), options.write)
+
+
+def describe(rates: dict[str, list[float]], images: int) -> list[str]:
+    floor = report.median(rates["bare"])
+    names = {"bare": f"{WORKERS} bare processes", "stream": "published on the stream", "http": "uploaded over HTTP"}
+    rows = [
+        [names[side], f"{report.median(values):.1f}", f"{report.median(values) / floor:.2f}"]
+        for side, values in rates.items()
+    ]
+    return [
+        report.conditions("opencv-python-headless", "numba", "simplejpeg", "faststream", "redis"),
+        f"{images} pictures of 1 MP, sepia, JPEG quality 90; {len(rates['bare'])} rounds, interleaved.",
+        "",
+        *report.table(["JPEG → sepia → JPEG", "images/s", "of the bare rate"], rows),
+    ]
+
+
+def bare(pictures: Sequence[bytes]) -> float:
+    """Images per second of processes that only decode, filter and encode: our engine with our settings of malloc."""
+    os.environ.update(ENVIRONMENT)
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+        pool.map(_develop, pictures[: 4 * WORKERS], chunksize=1)
+        start = time.perf_counter()
+        for _ in pool.imap_unordered(_develop, pictures, chunksize=4):
+            pass
+        return len(pictures) / (time.perf_counter() - start)
+
+
+def _develop(picture: bytes) -> None:
+    cv2.setNumThreads(1)
+    request = Request(job_id="0-bare", source="inbox/picture", owner="local", filters=CHAIN)
+    work = pipeline.Development(request, BlobStore("memory://"))
+    work.data, work.header, work.chain = memoryview(picture), read_header(memoryview(picture)), read_chain(CHAIN)
+    for step in (pipeline.decode, pipeline.filters, pipeline.encode):
+        step(work)
+
+
+async def by_stream(running: Running, pictures: Sequence[bytes]) -> float:
+    """Images per second from the first XADD to the last recorded result; the pictures are in the store before."""
+    store = BlobStore(running.blob_url)
+    names = []
+    for picture in pictures:
+        names.append(f"inbox/{os.urandom(8).hex()}")
+        store.put(names[-1], picture)
+    async with Redis.from_url(running.redis_url) as redis:
+        goal = await settled(redis) + 2 * len(pictures)
+        start = time.perf_counter()
+        pipeline = redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.xadd(keys.uploaded(0), {"data": events.encode(ImageUploaded(source=name, filters=CHAIN))})
+        await pipeline.execute()
+        await _until(redis, goal)
+        return len(pictures) / (time.perf_counter() - start)
+
+
+async def by_http(running: Running, pictures: Sequence[bytes], concurrency: int = 8) -> float:
+    """Images per second from the first upload to the last recorded result."""
+    url = running.http["ingest"] + "/v1/images?filters=sepia"
+    left = iter(pictures)
+
+    async def worker(client: httpx.AsyncClient) -> None:
+        for picture in left:
+            (await client.post(url, content=picture, headers={"content-type": "image/jpeg"})).raise_for_status()
+
+    async with Redis.from_url(running.redis_url) as redis, httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        goal = await settled(redis) + 2 * len(pictures)
+        start = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker(client))
+        await _until(redis, goal)
+        return len(pictures) / (time.perf_counter() - start)
+
+
+async def _until(redis: Redis, goal: int) -> None:
+    while await settled(redis) < goal:  # noqa: ASYNC110 - the server has no event for this
+        await asyncio.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The services as separate processes on a server of their own, and what each of them costs in CPU."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from infra.ports import free_port
+from infra.server import valkey_binary
+
+#: Services run with the log level that a busy production has; one line per job is measured too with `info`.
+_ENVIRONMENT = {"DARKROOM_LOG_LEVEL": "warning", "DARKROOM_LOG_FORMAT": "json"}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A measured stack: addresses, and the processes by name."""
+
+    redis_url: str
+    blob_url: str
+    http: Mapping[str, str]
+    processes: Mapping[str, psutil.Process]
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds that each process has used so far, children included."""
+        return {name: cpu_seconds(process) for name, process in self.processes.items()}
+
+
+@contextmanager
+def stack(*services: str, **settings: str | int | float) -> Iterator[Running]:
+    """Valkey (AOF everysec) and the named services, ready; `settings` are DARKROOM_* values in small letters."""
+    with ExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-bench-")))
+        redis_url, redis = exits.enter_context(server(folder))
+        blob_url = (folder / "blobs").as_uri()
+        environment = {
+            **os.environ,
+            **_ENVIRONMENT,
+            "DARKROOM_REDIS_URL": redis_url,
+            "DARKROOM_BLOB_URL": blob_url,
+            **{f"DARKROOM_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        processes: dict[str, psutil.Process] = {"server": redis}
+        http: dict[str, str] = {}
+        for service in services:
+            processes[service], http[service] = exits.enter_context(_service(service, environment, folder))
+        yield Running(redis_url, blob_url, http, processes)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A Valkey with its append-only file in `folder`, synced every second."""
+    port = free_port("127.0.0.1")
+    command = [str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    options = ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        with Redis.from_url(url, retry=Retry(ConstantBackoff(0.02), 250)) as client:
+            client.ping()
+        yield url, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _service(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+    admin, public = free_port("127.0.0.1"), free_port("127.0.0.1")
+    ports = {"DARKROOM_ADMIN_PORT": str(admin), "DARKROOM_PORT": str(public), "DARKROOM_RESULTS_PORT": str(public)}
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"services.{name}"], env={**environment, **ports}, stderr=log, stdout=log
+        )
+    try:
+        _wait_ready(f"http://127.0.0.1:{admin}/health/ready", process, folder / f"{name}.log")
+        yield psutil.Process(process.pid), f"http://127.0.0.1:{public}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path, patience: float = 60.0) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise SystemExit(f"the service did not start:\n{log.read_text()[-4000:]}")
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children so far."""
+    times = process.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in process.children(recursive=True):
+        used = child.cpu_times()
+        total += used.user + used.system
+    return float(total)
