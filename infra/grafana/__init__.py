@@ -1,0 +1,1 @@
+"""Grafana: dashboards that are made by code, and where Grafana finds them."""
