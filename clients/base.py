@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from clients.calls import Call, Send, UploadOptions, answered, document, jobs_request, upload
+from clients.errors import WrongUsage
 from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted
 from clients.multipart import Image
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 URL_VARIABLE: Final = "DARKROOM_URL"
+KEY_VARIABLE: Final = "DARKROOM_API_KEY"
 #: Connections to the service at a time.
 _CONNECTIONS: Final = 32
 
@@ -26,9 +28,12 @@ _T = TypeVar("_T")
 class ClientBase:
     """The service's address, time limits, and one method per call that returns the call undriven."""
 
-    def __init__(self, url: str | None = None, *, timeout: float = 60.0, retry_for: float = 30.0) -> None:
+    def __init__(
+        self, url: str | None = None, *, key: str | None = None, timeout: float = 60.0, retry_for: float = 30.0
+    ) -> None:
         """`url` is that of the service, else DARKROOM_URL, else http://127.0.0.1:8080.
 
+        `key` is an API key, else the one in DARKROOM_API_KEY if there is one.
         `timeout` is in seconds and bounds each wait for the network, `retry_for` all tries of one call.
         """
         self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
@@ -38,7 +43,7 @@ class ClientBase:
             "base_url": self.url,
             "timeout": httpx.Timeout(timeout, connect=10.0, pool=None),
             "limits": httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-            "headers": {"User-Agent": "darkroom-client"},
+            "headers": {"User-Agent": "darkroom-client", **_authorization(key or os.environ.get(KEY_VARIABLE))},
             # Certificates take longer to load than most calls take; without https there is nothing to verify.
             "verify": self.url.startswith("https:"),
             # A proxy of the environment is for other machines.
@@ -88,3 +93,11 @@ class ClientBase:
 
     def _queue(self) -> Call[dict[str, Any]]:
         return self._document(Send("GET", "/v1/queue"), dict[str, Any])
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise WrongUsage("An API key has visible ASCII characters only.")
+    return {"Authorization": f"Bearer {key.strip()}"}

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from clients.commands import bench, chaos, dead, develop, filters, publish, status, submit, test, up
+from clients.commands import bench, chaos, dead, develop, filters, keys, publish, status, submit, test, up
 
 app = typer.Typer(
     name="darkroom",
@@ -26,6 +26,7 @@ app.command()(status.watch)
 app.command()(develop.develop)
 app.command()(filters.filters)
 app.add_typer(dead.app, name="dead")
+app.add_typer(keys.app, name="keys")
 app.command(context_settings=bench.CONTEXT)(bench.bench)
 app.command("test", context_settings=test.CONTEXT)(test.check)
 app.command(context_settings=chaos.CONTEXT)(chaos.chaos)

@@ -21,8 +21,10 @@ _T = TypeVar("_T")
 class Client(ClientBase):
     """A client that blocks: `with Client() as darkroom`, or `darkroom.close()` at the end."""
 
-    def __init__(self, url: str | None = None, *, timeout: float = 60.0, retry_for: float = 30.0) -> None:
-        super().__init__(url, timeout=timeout, retry_for=retry_for)
+    def __init__(
+        self, url: str | None = None, *, key: str | None = None, timeout: float = 60.0, retry_for: float = 30.0
+    ) -> None:
+        super().__init__(url, key=key, timeout=timeout, retry_for=retry_for)
         self._http = httpx.Client(**self._options)
 
     def __enter__(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from services.ingest.settings import IngestSettings
 from services.process.settings import ProcessSettings
 from services.results.settings import ResultsSettings
+from shared.access import AccessSettings
 from shared.settings import Settings
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -27,6 +28,7 @@ that says what is allowed. The defaults suit one machine. This page is made from
 """
 _SECTIONS: Final = (
     ("All services", Settings),
+    ("ingest and results", AccessSettings),
     ("ingest", IngestSettings),
     ("process", ProcessSettings),
     ("results", ResultsSettings),
@@ -41,7 +43,7 @@ def render() -> str:
 def _section(title: str, settings: type[Settings]) -> Iterator[str]:
     yield from (f"## {title}", "", "| variable | default | meaning |", "|---|---|---|")
     for name, field in settings.model_fields.items():
-        if settings is Settings or name not in Settings.model_fields:
+        if not any(name in getattr(base, "model_fields", {}) for base in settings.__bases__):
             yield f"| `DARKROOM_{name.upper()}` | {_default(field)} | {field.description} |"
     yield ""
 

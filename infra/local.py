@@ -27,6 +27,7 @@ from infra.errors import CannotStart, WrongUsage
 from infra.readiness import Progress, embedded_ready, foreign_ready, stack_ready
 from infra.supervisor import Child, Program
 from shared import logs
+from shared.api_keys import KeyFileError, read_keys
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 #: Set before the process service starts: large buffers stay on the heap and keep their pages, which saves a third of a
 #: large decode (see docs/performance.md). The names are glibc's, another C library ignores them.
 MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
+#: API keys of a stack, in its data directory.
+KEY_FILE: Final = "keys.json"
 #: Seconds beyond its own drain that a service may take before it is killed.
 _MARGIN: Final = 5.0
 
@@ -47,6 +50,7 @@ class _Plan:
     data_dir: Path
     workers: int | None
     admin: Mapping[str, int]
+    key_file: Path | None
 
     @property
     def http(self) -> str:
@@ -74,10 +78,11 @@ def up(
     try:
         settings = _settings()
         logs.configure("up", level=settings.log_level, log_format=settings.log_format)
-        _check_host(host)
+        key_file = _key_file(data_dir)
+        _check_host(host, key_file)
         with locked(data_dir) as lock:
             admin = {name: ports.free_port("127.0.0.1") for name in ("ingest", "process", "results")}
-            plan = _Plan(host, ports.claim(host, port), data_dir, workers, admin)
+            plan = _Plan(host, ports.claim(host, port), data_dir, workers, admin, key_file)
             asyncio.run(_run(plan, settings, lock=lock, json=json))
     except CannotStart as error:
         print(f"darkroom: {error}", file=sys.stderr)  # noqa: T201 - said to the person who ran the command
@@ -94,12 +99,27 @@ def _settings() -> Settings:
         raise WrongUsage(f"The environment has a wrong setting: {error}") from error
 
 
-def _check_host(host: str) -> None:
-    if not ports.is_loopback(host) and os.environ.get("DARKROOM_INSECURE") != "1":
-        raise WrongUsage(
-            f"{host} can be reached from other machines, and there are no API keys yet: anybody there could use this "
-            "Darkroom. Stay on 127.0.0.1, or set DARKROOM_INSECURE=1 if the network itself is closed."
-        )
+def _key_file(data_dir: Path) -> Path | None:
+    """The API keys to use: the file that the environment names, else the one in the data directory if there is one."""
+    named = os.environ.get("DARKROOM_API_KEYS_FILE")
+    if named:
+        return Path(named).absolute()
+    own = data_dir / KEY_FILE
+    return own if own.exists() else None
+
+
+def _check_host(host: str, key_file: Path | None) -> None:
+    try:
+        keys = read_keys(key_file) if key_file is not None else []
+    except KeyFileError as error:
+        raise WrongUsage(f"{key_file}: {error}.") from error
+    if keys or ports.is_loopback(host) or os.environ.get("DARKROOM_INSECURE") == "1":
+        return
+    raise WrongUsage(
+        f"{host} can be reached from other machines, and there are no API keys: anybody there could use this "
+        "Darkroom. Make one with 'darkroom keys add NAME', or stay on 127.0.0.1. DARKROOM_INSECURE=1 opens it all the "
+        "same, for a network that is closed itself."
+    )
 
 
 async def _run(plan: _Plan, settings: Settings, *, lock: int, json: bool) -> None:
@@ -151,6 +171,11 @@ def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
         "DARKROOM_REDIS_URL": redis_url,
         "DARKROOM_ADMIN_HOST": "127.0.0.1",
     }
+    if plan.key_file is not None:
+        environment["DARKROOM_API_KEYS_FILE"] = str(plan.key_file)
+    elif os.environ.get("DARKROOM_INSECURE") == "1":
+        # Open to everybody under whatever name they know the machine by.
+        environment.setdefault("DARKROOM_ALLOWED_HOSTS", "*")
     process = {**MALLOC, **environment, "DARKROOM_ADMIN_PORT": str(plan.admin["process"])}
     if plan.workers is not None:
         process["DARKROOM_WORKERS"] = str(plan.workers)

@@ -161,6 +161,14 @@ class Unauthorized(DarkroomError):
     title = "An API key is needed"
 
 
+class Forbidden(DarkroomError):
+    """Who asks is known, or need not be, but this is not theirs to do."""
+
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+
+
 class RateLimited(DarkroomError):
     code = "rate_limited"
     status = 429

@@ -23,6 +23,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 #: Seconds after which a client may try again.
 RETRY_AFTER: Final = 1
 _RETRIED: Final = (429, 503)
+#: How to say who one is (RFC 6750, 3).
+_CHALLENGE: Final = 'Bearer realm="darkroom"'
 
 _TITLES: Final = {404: ("not_found", "Not found"), 405: ("method_not_allowed", "Method not allowed")}
 
@@ -79,7 +81,11 @@ def install(app: Starlette) -> None:
 
 def problem(error: DarkroomError) -> Response:
     """The answer for one error."""
-    headers = {"Retry-After": str(RETRY_AFTER)} if error.status in _RETRIED else None
+    headers: dict[str, str] = {}
+    if error.status in _RETRIED:
+        headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = _CHALLENGE
     return _document(error.status, error.code, error.title, error.message, error.details, headers)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.options import Json, Url
+from clients.commands.options import Json, Key, Url
 
 app = typer.Typer(
     help="Dead letters: list, replay, drop.\n\nEvents that could not be read, or that used up their attempts.",
@@ -15,7 +15,7 @@ Everything = Annotated[bool, typer.Option("--all", help="Every dead letter there
 
 
 @app.command("list")
-def list_(*, url: Url = None, as_json: Json = False) -> None:
+def list_(*, url: Url = None, _key: Key = None, as_json: Json = False) -> None:
     """List dead letters.
 
     \b
@@ -29,7 +29,9 @@ def list_(*, url: Url = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def replay(*, ids: Ids = None, everything: Everything = False, url: Url = None, as_json: Json = False) -> None:
+def replay(
+    *, ids: Ids = None, everything: Everything = False, url: Url = None, _key: Key = None, as_json: Json = False
+) -> None:
     """Put dead letters back on their stream: the same job, its next run.
 
     \b
@@ -43,7 +45,9 @@ def replay(*, ids: Ids = None, everything: Everything = False, url: Url = None, 
 
 
 @app.command()
-def drop(*, ids: Ids = None, everything: Everything = False, url: Url = None, as_json: Json = False) -> None:
+def drop(
+    *, ids: Ids = None, everything: Everything = False, url: Url = None, _key: Key = None, as_json: Json = False
+) -> None:
     """Remove dead letters; their jobs stay failed.
 
     \b

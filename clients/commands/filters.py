@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.options import Json, Url
+from clients.commands.options import Json, Key, Url
 
 
 def filters(
@@ -12,6 +12,7 @@ def filters(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these filters.")] = None,
     presets: Annotated[bool, typer.Option("--presets", help="Show the named chains instead.")] = False,
     url: Url = None,
+    _key: Key = None,
     as_json: Json = False,
 ) -> None:
     """List filters with parameters, or presets.

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -9,6 +10,24 @@ from clients.completion import complete_filter, complete_preset
 Url = Annotated[
     str | None,
     typer.Option("--url", help="Address of the service. [env: DARKROOM_URL; default: http://127.0.0.1:8080]"),
+]
+
+
+def _use_key(key: str | None) -> None:
+    """For the clients of this process, as if the variable had been set."""
+    if key:
+        os.environ["DARKROOM_API_KEY"] = key
+
+
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        callback=_use_key,
+        expose_value=False,
+        help="API key, where one is needed. [env: DARKROOM_API_KEY, which other users of this machine cannot see]",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for scripts.")]
 Filters = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.options import Json, Url
+from clients.commands.options import Json, Key, Url
 
 Batch = Annotated[str | None, typer.Option("--batch", "-b", metavar="BATCH", help="All jobs of one batch.")]
 
@@ -18,6 +18,7 @@ def status(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many jobs.")] = 20,
     url: Url = None,
+    _key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Show jobs as they are now.
@@ -42,6 +43,7 @@ def watch(
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job.")] = None,
     batch: Batch = None,
     url: Url = None,
+    _key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Follow jobs live until they have ended.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.options import Filters, Force, Format, Json, Output, Preset, Priority, Quality, Url, Wait
+from clients.commands.options import Filters, Force, Format, Json, Key, Output, Preset, Priority, Quality, Url, Wait
 
 
 def submit(
@@ -23,6 +23,7 @@ def submit(
     force: Force = False,
     parallel: Annotated[int, typer.Option("--parallel", "-j", min=1, max=16, help="Uploads at a time.")] = 4,
     url: Url = None,
+    _key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Develop pictures and fetch the results.

@@ -17,8 +17,10 @@ from services.ingest.settings import IngestSettings
 from services.ingest.submit import Uploads
 from services.ingest.upload_route import UploadRoute
 from services.ingest.web_app import add_documents, web_app
+from shared.access import Gate
 from shared.blobs import BlobStore
 from shared.connections import connect
+from shared.front_door import FrontDoor
 from shared.submission import Submitter
 
 #: Connections to Redis. Calls are short; one that finds none free waits for one.
@@ -55,7 +57,7 @@ class IngestService:
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store)
         self.web = web_app(route, offer, health, Pages())
-        self.app: ASGIApp | None = Front(route, self.web, metrics)
+        self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings)
 
     async def start(self) -> None:
         """Read the documents. There is nothing to wait for: an upload that comes before Redis does gets a 503."""

@@ -5,12 +5,13 @@ from tempfile import gettempdir
 
 from pydantic import Field
 
-from shared.settings import Seconds, Settings
+from shared.access import AccessSettings
+from shared.settings import Seconds
 
 MIB = 1024 * 1024
 
 
-class IngestSettings(Settings):
+class IngestSettings(AccessSettings):
     """Limits of uploads, and where the service listens."""
 
     host: str = Field("127.0.0.1", description="Address that the HTTP service listens on.")

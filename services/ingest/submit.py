@@ -13,7 +13,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.access import owner_of
 from services.ingest.backlog import Backlog
 from services.ingest.body import read_body
 from services.ingest.guard import Header, inspect
@@ -24,6 +23,7 @@ from services.ingest.offer import Offer
 from services.ingest.parameters import Parameters, display_name, read_idempotency_key, read_parameters
 from services.ingest.settings import IngestSettings
 from shared import keys
+from shared.access import admit
 from shared.blobs import BlobStore, blob_key
 from shared.errors import DarkroomError, InvalidParameter, InvalidRequest
 from shared.events import FilterSpec, ImageUploaded
@@ -83,7 +83,7 @@ class Uploads:
 
     async def accept(self, request: Request) -> tuple[Response, str]:
         """The 202 for an upload, and its outcome for the metrics: accepted or repeated."""
-        caller = Caller(owner_of(request), read_idempotency_key(request.headers.get("idempotency-key")))
+        caller = Caller(admit(request, "submit").owner, read_idempotency_key(request.headers.get("idempotency-key")))
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
             plan, stored = await self._receive_raw(request, caller)

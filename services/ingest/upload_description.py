@@ -10,14 +10,17 @@ from shared import problems
 from shared.errors import (
     CorruptImage,
     DarkroomError,
+    Forbidden,
     IdempotencyConflict,
     InvalidParameter,
     InvalidRequest,
     NoCatalogue,
     Overloaded,
+    RateLimited,
     StorageUnavailable,
     TooManyBytes,
     TooManyPixels,
+    Unauthorized,
     UnknownFilter,
     UnsupportedMedia,
 )
@@ -167,7 +170,7 @@ _REPLAYED: Final = {
 }
 ERRORS: Final[tuple[type[DarkroomError], ...]] = (
     *(InvalidRequest, TooManyBytes, UnsupportedMedia, CorruptImage, TooManyPixels, UnknownFilter, InvalidParameter),
-    *(IdempotencyConflict, StorageUnavailable, Overloaded, NoCatalogue),
+    *(IdempotencyConflict, StorageUnavailable, Overloaded, NoCatalogue, Unauthorized, Forbidden, RateLimited),
 )
 
 #: Keyword arguments of the route for FastAPI.

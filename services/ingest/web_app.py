@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from services.ingest import session
 from services.ingest.documents import Documents
 from services.ingest.offer import Offer
 from services.ingest.pages import Document, Pages
@@ -36,6 +37,7 @@ def web_app(uploads: UploadRoute, offer: Offer, health: Health, pages: Pages) ->
     app = FastAPI(title="Darkroom", openapi_url=None, docs_url=None, redoc_url=None)
     problems.install(app)
     app.post(UPLOAD_PATH, **DESCRIPTION)(uploads.answer)
+    app.include_router(session.router)
     _add_catalogue(app, offer)
     _add_pages(app, pages)
     app.router.routes.extend(health_routes(health))
@@ -68,6 +70,10 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
     @app.api_route("/queue", **_PAGE)
     async def queue(request: Request) -> Response:
         return pages.answer("queue.html", request)
+
+    @app.api_route("/sign-in", **_PAGE)
+    async def sign_in(request: Request) -> Response:
+        return pages.answer("sign-in.html", request)
 
     @app.api_route("/jobs/{job_id}", **_PAGE)
     async def job(request: Request, job_id: str) -> Response:  # noqa: ARG001 - the page reads its own address

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from shared.errors import DarkroomError, InvalidParameter, NotFound, StorageUnavailable
+from shared.errors import DarkroomError, Forbidden, InvalidParameter, NotFound, StorageUnavailable, Unauthorized
 from shared.problems import described
 
 
@@ -17,5 +17,8 @@ def json_answer(document: object, status: int = 200) -> Response:
 
 def problems(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
     """The problem documents that a route answers with: these, and those that every route has."""
-    everywhere: tuple[type[DarkroomError], ...] = (NotFound, InvalidParameter, StorageUnavailable)
+    everywhere: tuple[type[DarkroomError], ...] = (
+        *(NotFound, InvalidParameter, StorageUnavailable),
+        *(Unauthorized, Forbidden),
+    )
     return described(*everywhere, *(error for error in errors if error not in everywhere))

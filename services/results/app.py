@@ -24,11 +24,13 @@ from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
 from services.results.webhooks import LOOK, Webhooks
 from shared import keys, problems
+from shared.access import Gate
 from shared.blobs import BlobStore
 from shared.chores import Chore
 from shared.connections import connect, patience
 from shared.dead_letters import Obituary
 from shared.entries import Source
+from shared.front_door import FrontDoor
 from shared.health import Health
 from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
@@ -72,7 +74,8 @@ class ResultsService:
             Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=self.outage),
         ]
         self._tasks: list[asyncio.Task[None]] = []
-        self.app = HttpTelemetry(make_app(self._context(reader)), self.metrics.requests, self.name)
+        door = FrontDoor(make_app(self._context(reader)), Gate(self.settings), self.settings)
+        self.app = HttpTelemetry(door, self.metrics.requests, self.name)
         for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
             self.health.add(name, stage.check)
         self.health.add("chores", self._check_chores)

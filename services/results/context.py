@@ -12,6 +12,7 @@ from services.results.overview import Overview
 from services.results.reader import Reader
 from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
+from shared.access import admit
 from shared.blobs import BlobStore
 from shared.scripts import RedisClient
 
@@ -33,10 +34,20 @@ async def _context(request: Request) -> Context:
     return cast("Context", request.app.state.context)
 
 
-async def owner_of(request: Request) -> str:  # noqa: ARG001 - without API keys every caller is the local user
-    """The owner whose jobs this request may see. The one door that API keys will come through."""
-    return "local"
+async def _reader(request: Request) -> str:
+    return admit(request, "read").owner
+
+
+async def _submitter(request: Request) -> str:
+    return admit(request, "submit").owner
+
+
+async def _operator(request: Request) -> str:
+    return admit(request, "operate").owner
 
 
 ContextDep = Annotated[Context, Depends(_context)]
-OwnerDep = Annotated[str, Depends(owner_of)]
+#: The owner that asks, whose jobs alone the request may see: to read them, to change them, to operate the queue.
+OwnerDep = Annotated[str, Depends(_reader)]
+SubmitterDep = Annotated[str, Depends(_submitter)]
+OperatorDep = Annotated[str, Depends(_operator)]

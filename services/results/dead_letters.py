@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.results import letters
 from services.results.answers import json_answer, problems
-from services.results.context import ContextDep, OwnerDep
+from services.results.context import ContextDep, OperatorDep
 from services.results.models import Absent, DeadLetterPage, Limit, Replayed, ReplayedMany, Short, WholeDeadLetter
 from shared import keys
 from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
@@ -24,7 +24,7 @@ _MOST: Final = 500
 @router.get("/v1/dead-letters", response_model=DeadLetterPage, responses=problems(InvalidParameter), summary="List")
 async def list_letters(
     context: ContextDep,
-    owner: OwnerDep,
+    owner: OperatorDep,
     cursor: Annotated[Short | None, Absent, Query(description="`next` of the page before.")] = None,
     limit: Annotated[Limit, Query(description="Dead letters on one page at most.")] = 50,
 ) -> Response:
@@ -34,7 +34,7 @@ async def list_letters(
 
 
 @router.get("/v1/dead-letters/{letter_id}", response_model=WholeDeadLetter, responses=problems(), summary="Inspect one")
-async def get_letter(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+async def get_letter(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:
     """One dead letter with the fields of its entry as they came."""
     return json_answer(letters.document(await context.letters.get(owner, letter_id), whole=True))
 
@@ -47,7 +47,7 @@ async def get_letter(letter_id: str, context: ContextDep, owner: OwnerDep) -> Re
 )
 async def replay_many(
     context: ContextDep,
-    owner: OwnerDep,
+    owner: OperatorDep,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="How many at most.")] = 100,
 ) -> Response:
     """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain."""
@@ -70,14 +70,14 @@ async def replay_many(
     responses=problems(Expired, Overloaded),
     summary="Put one back",
 )
-async def replay(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+async def replay(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:
     """Put the event back on its stream: the same job, its next run, with a trace that links the one before."""
     dead = await context.letters.get(owner, letter_id)
     return json_answer({"id": dead.id, "job_id": await context.replayer.put_back(dead)}, 202)
 
 
 @router.delete("/v1/dead-letters/{letter_id}", status_code=204, responses=problems(), summary="Drop one")
-async def drop(letter_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+async def drop(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:
     """Remove a dead letter for good. Its job stays failed."""
     dead = await context.letters.get(owner, letter_id)
     await context.redis.xdel(keys.dead(dead.place.partition), dead.place.entry_id)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.results.answers import json_answer, problems
 from services.results.cancel import cancel_or_delete
-from services.results.context import ContextDep, OwnerDep
+from services.results.context import ContextDep, OwnerDep, SubmitterDep
 from services.results.listing import list_jobs
 from services.results.models import Absent, JobDocument, JobPage, JobState, Limit, Short
 from shared import records
@@ -42,7 +42,7 @@ async def get_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response
 
 
 @router.delete("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(), summary="Cancel or delete")
-async def delete_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+async def delete_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> Response:
     """Cancel a live job; delete one that ended. The answer is the job afterwards, `cancelled` or `deleted`."""
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
     if record.state == "cancelled":
@@ -58,7 +58,7 @@ async def delete_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Respo
     responses=problems(Expired, NotFailed, Overloaded),
     summary="Run again",
 )
-async def retry_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
+async def retry_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> Response:
     """Run a failed or cancelled job again: the same job, its next run. The answer is the job afterwards."""
     await context.replayer.retry(owner, job_id)
     record = await context.reader.job(owner, job_id)

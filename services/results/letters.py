@@ -69,7 +69,7 @@ class Letters:
         place = place_of(letter_id, self.partitions)
         found: Any = await self.redis.xrange(keys.dead(place.partition), place.entry_id, place.entry_id)
         dead = _read(place, found[0][1]) if found else None
-        if dead is None or dead.letter.owner != owner:
+        if dead is None or not _may_see(owner, dead):
             raise NotFound("There is no such dead letter.")
         return dead
 
@@ -138,7 +138,12 @@ def document(dead: Dead, *, whole: bool = False) -> dict[str, Any]:
 
 def _of(owner: str, partition: int, entries: Any) -> list[Dead]:  # noqa: ANN401 - as redis-py gives them
     read = (_read(_place(entry_id.decode(), partition), fields) for entry_id, fields in entries)
-    return [dead for dead in read if dead.letter.owner == owner]
+    return [dead for dead in read if _may_see(owner, dead)]
+
+
+def _may_see(owner: str, dead: Dead) -> bool:
+    """A letter of which nobody could read whose it is belongs to whoever operates the queue."""
+    return dead.letter.owner == owner or not dead.letter.job_id
 
 
 def _read(place: Place, fields: Mapping[bytes, bytes]) -> Dead:

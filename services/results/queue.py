@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.results.answers import json_answer, problems
-from services.results.context import ContextDep
+from services.results.context import ContextDep, OperatorDep
 from services.results.models import QueueDocument
 
 router = APIRouter(tags=["queue"])
 
 
 @router.get("/v1/queue", response_model=QueueDocument, responses=problems(), summary="Streams, workers, rates")
-async def get_queue(context: ContextDep) -> Response:
+async def get_queue(context: ContextDep, _: OperatorDep) -> Response:
     """What waits, who works, how fast, and what went wrong lately; at most a second old."""
     return json_answer(await context.overview.document())

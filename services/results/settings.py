@@ -6,10 +6,11 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.results import signing
-from shared.settings import Seconds, Settings
+from shared.access import AccessSettings
+from shared.settings import Seconds
 
 
-class ResultsSettings(Settings):
+class ResultsSettings(AccessSettings):
     """Settings of the results service."""
 
     # An error must not show a secret that was mistyped.

@@ -16,7 +16,7 @@ def redis_url(empty_valkey: str) -> str:
 
 
 HEAD = (
-    b"POST /v1/images HTTP/1.1\r\nHost: here\r\nContent-Length: 5000000\r\n"
+    b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n"
     b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
 )
 PART = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n'

@@ -102,7 +102,7 @@ async def test_what_is_no_image_is_415_however_it_is_called(ingest: Running) -> 
 async def test_a_body_that_says_it_is_too_big_is_413_before_it_is_read(start: Start) -> None:
     ingest = await start(max_bytes=1000)
     reader, writer = await asyncio.open_connection("127.0.0.1", ingest.port)
-    writer.write(b"POST /v1/images HTTP/1.1\r\nHost: here\r\nContent-Length: 1001\r\n\r\n")
+    writer.write(b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n")
 
     status = await asyncio.wait_for(reader.readline(), 10)
 
@@ -247,7 +247,7 @@ async def assert_budget_free(ingest: Running) -> None:
 async def test_a_client_that_goes_quiet_is_given_up(start: Start) -> None:
     ingest = await start(upload_timeout=0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", ingest.port)
-    writer.write(b"POST /v1/images HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n" + picture()[:100])
+    writer.write(b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n" + picture()[:100])
 
     status = await asyncio.wait_for(reader.readline(), 10)
 

@@ -57,3 +57,6 @@ export function askForKey() {
 
 /** Hands an API key over and gets it back as a cookie. */
 export const signIn = (key) => call("POST", "/v1/session", { headers: { Authorization: `Bearer ${key}` } });
+
+// Before work is put into a page that could not send it. What else may be wrong the page finds out by itself.
+if (location.pathname !== SIGN_IN) get("/v1/session").catch(() => {});
