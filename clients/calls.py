@@ -27,6 +27,8 @@ UNKNOWN: Final = frozenset({502, 504})
 #: Seconds before the second try of a call that broke without advice from the service; doubled for each further one.
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
+#: Seconds that 'come back later' is waited out even by a call that otherwise tries once.
+_COURTESY: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,14 @@ def answered(request: Send, *, url: str, retry_for: float) -> Call[httpx.Respons
 
     Retry-After is honoured. Raises the service's error for every other refusal, Unreachable when nothing answered.
     """
-    deadline = time.monotonic() + retry_for
+    started = time.monotonic()
     attempt = 0
     while True:
         attempt += 1
         try:
             response = yield request
         except httpx.TransportError as error:
-            if not _may_repeat(request, error) or not (pause := _pause(attempt, None, deadline)):
+            if not _may_repeat(request, error) or not (pause := _pause(attempt, None, started + retry_for)):
                 raise Unreachable(url, reason_of(error)) from error
             yield Pause(pause)
             continue
@@ -76,7 +78,7 @@ def answered(request: Send, *, url: str, retry_for: float) -> Call[httpx.Respons
         if response.is_success:
             return response
         later = response.status_code in LATER or (response.status_code in UNKNOWN and request.repeatable)
-        if not later or not (pause := _pause(attempt, response, deadline)):
+        if not later or not (pause := _pause(attempt, response, started + max(retry_for, _COURTESY))):
             raise from_problem(response.status_code, response.content)
         yield Pause(pause)
 

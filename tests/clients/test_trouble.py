@@ -28,6 +28,12 @@ def test_a_date_to_come_back_at_is_understood(scripted: ScriptedServer) -> None:
         assert client.filters() == []
 
 
+def test_a_call_that_tries_once_still_comes_back_when_it_is_asked_to(scripted: ScriptedServer) -> None:
+    scripted.will_answer(problem(503, "storage_unavailable", Retry_After="0"), FILTERS)
+    with Client(scripted.url, retry_for=0) as client:
+        assert client.filters() == []
+
+
 def test_patience_ends(scripted: ScriptedServer) -> None:
     scripted.will_answer(problem(503, "overloaded", Retry_After="30"))
     with Client(scripted.url, retry_for=1) as client, pytest.raises(Overloaded, match=r"It is so\."):
