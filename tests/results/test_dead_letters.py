@@ -156,7 +156,7 @@ async def test_pages_hold_every_letter_once_newest_first(story: Story, http: htt
 
 
 async def test_a_letter_of_another_owner_is_not_found(story: Story, http: httpx.AsyncClient) -> None:
-    letter_id = await bury(story, owner="ann")
+    letter_id = await bury(story, "0-a", owner="ann")
     assert (await http.get("/v1/dead-letters")).json()["dead_letters"] == []
     assert (await http.get(f"/v1/dead-letters/{letter_id}")).status_code == 404
     assert (await http.delete(f"/v1/dead-letters/{letter_id}")).status_code == 404
