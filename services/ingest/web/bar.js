@@ -2,7 +2,7 @@
 
 import { announce } from "./announce.js";
 import { framed } from "./dom.js";
-import { between, plural, span } from "./format.js";
+import { plural, span, workOf } from "./format.js";
 
 export class Bar {
   #said = 0;
@@ -91,7 +91,7 @@ function statusOf({ all: count, current, failed, busy }, all) {
   if (failed) parts.push(`${failed} failed`);
   if (!busy && current)
     parts.push(
-      `${span(median(all.filter((photo) => photo.state === "done").map((photo) => between(photo.job.created, photo.job.finished) ?? 0)))} each`,
+      `${span(median(all.filter((photo) => photo.state === "done").map((photo) => workOf(photo.job) ?? 0)))} each`,
     );
   return parts.join(" · ");
 }

@@ -50,7 +50,10 @@ export class Compare {
     if (isNewPhoto) this.zoom.to(1);
     if (isNewPhoto || !after) this.#setAfter(null);
     this.stage.toggleAttribute("data-loading", isNewPhoto && before !== null);
-    const [drawn] = await Promise.all([this.#loadBefore(before), this.#loadAfter(before, after)]);
+    const loading = this.#loadBefore(before);
+    await this.#loadAfter(before, after, loading);
+    const drawn = await loading;
+    if (this.#shown.before !== before || this.#shown.after !== after) return drawn;
     this.before.alt = before ? `Original of ${name}` : "";
     this.after.alt = after ? `${name}, developed` : "";
     this.zoom.by(1);
@@ -64,10 +67,12 @@ export class Compare {
     return drawn;
   }
 
-  async #loadAfter(before, after) {
+  async #loadAfter(before, after, loading) {
     if (!after) return;
     const isCurrent = () => this.#shown.after === after && this.#shown.before === before;
-    if ((await swap(this.after, after, isCurrent)) && isCurrent()) this.#setAfter(after);
+    const isDrawn = await swap(this.after, after, isCurrent);
+    await loading;
+    if (isDrawn && isCurrent()) this.#setAfter(after);
   }
 
   #setAfter(address) {

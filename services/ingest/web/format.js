@@ -25,6 +25,11 @@ export function between(start, end) {
   return start && end ? Math.max(0, Date.parse(end) - Date.parse(start)) : null;
 }
 
+/** Milliseconds of work on a job, without its wait; what was stored already took no work. */
+export function workOf(job) {
+  return between(job.started ?? job.created, job.finished);
+}
+
 export function pixels(width, height) {
   return width && height ? `${width} × ${height}` : "–";
 }

@@ -2,7 +2,8 @@
 
 import { announce, toast } from "./announce.js";
 import { get, post, remove } from "./api.js";
-import { Chain, stepsOf, writeShort } from "./chain.js";
+import { chainCode } from "./chain-code.js";
+import { Chain, stepsOf } from "./chain.js";
 import { Compare } from "./compare.js";
 import { confirmButton } from "./confirm.js";
 import { h } from "./dom.js";
@@ -56,7 +57,7 @@ function factsOf(job) {
   return [
     ["Size", `${pixels(job.width, job.height)}${job.media_type ? `, ${job.media_type}` : ""}`],
     ["Bytes", job.bytes_out ? `${bytes(job.bytes_in)} → ${bytes(job.bytes_out)}` : bytes(job.bytes_in)],
-    ["Chain", job.filters.length ? h("code", {}, writeShort(stepsOf(job))) : "no filters"],
+    ["Chain", job.filters.length ? chainCode(job) : "no filters"],
     // A later run waited from a moment that the document does not tell.
     ["Took", span(between(job.run > 1 ? job.started : job.created, job.finished))],
     job.run === 1 && ["Waited", span(between(job.created, job.started))],

@@ -1,7 +1,7 @@
 // The latest jobs, by state, page by page.
 
 import { get } from "./api.js";
-import { stepsOf, writeShort } from "./chain.js";
+import { chainCode } from "./chain-code.js";
 import { h } from "./dom.js";
 import { between, clock, span } from "./format.js";
 import { stateMark } from "./state.js";
@@ -55,7 +55,7 @@ function rowOf(job) {
     h("td", { class: "figure" }, clock(job.created)),
     h("th", { scope: "row" }, h("a", { href: `/jobs/${job.id}` }, job.name ?? job.id)),
     h("td", {}, stateMark(job.state)),
-    h("td", { class: "chain-cell" }, h("code", {}, writeShort(stepsOf(job)) || "–")),
+    h("td", { class: "chain-cell" }, job.filters.length ? chainCode(job) : "–"),
     h("td", { class: "figure" }, span(between(job.run > 1 ? job.started : job.created, job.finished))),
   );
 }

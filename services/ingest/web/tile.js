@@ -1,7 +1,7 @@
 // One photo on the contact sheet.
 
 import { h, icon } from "./dom.js";
-import { between, span } from "./format.js";
+import { span, workOf } from "./format.js";
 import { drawCover, thumbnail, thumbnailKey } from "./thumbs.js";
 
 export const WORDS = {
@@ -46,7 +46,7 @@ export class Tile {
 
   #showState() {
     const { photo, element, badge } = this;
-    const took = photo.state === "done" ? span(between(photo.job.created, photo.job.finished)) : "";
+    const took = photo.state === "done" ? span(workOf(photo.job)) : "";
     element.dataset.state = photo.state;
     element.setAttribute("aria-label", `${photo.name}, ${WORDS[photo.state]}${took && ` in ${took}`}`);
     element.title = photo.name;

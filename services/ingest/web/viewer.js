@@ -2,7 +2,7 @@
 
 import { Compare } from "./compare.js";
 import { framed, h } from "./dom.js";
-import { between, bytes, pixels, span } from "./format.js";
+import { bytes, pixels, span, workOf } from "./format.js";
 import { WORDS } from "./tile.js";
 import { explain } from "./words.js";
 
@@ -95,7 +95,7 @@ export class Viewer {
       ? [
           pixels(job.width, job.height),
           `${bytes(job.bytes_in ?? photo.size)} → ${bytes(job.bytes_out)}`,
-          span(between(job.created, job.finished)),
+          span(workOf(job)),
           job.cached && "from cache",
           isStale && "made with an earlier chain",
         ]

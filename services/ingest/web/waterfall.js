@@ -12,7 +12,7 @@ export function stepsOf(job) {
   const worked = work.reduce((sum, row) => sum + row.length, 0);
   const ran = between(job.started, job.finished);
   // What is left is the way to the worker's pool and back, and the recording of the result.
-  if (ran !== null && ran - worked > 0.5) work.push({ name: "recording", length: ran - worked, drawn: ran - worked });
+  if (ran !== null && ran - worked > 0.5) work.push({ name: "hand-over", length: ran - worked, drawn: ran - worked });
   const waited = job.run > 1 ? null : between(job.created, job.started);
   if (waited === null) return work;
   const rest = Math.max(1, ran ?? worked, worked);
@@ -52,7 +52,7 @@ export function waterfall(job) {
 
 /** `start` and `share` are fractions of the whole course. */
 function rowOf({ name, length, drawn }, start, share) {
-  const isIdle = name === "waiting" || name === "recording";
+  const isIdle = name === "waiting" || name === "hand-over";
   const bar = h("span", { class: "fall", data: { step: isIdle ? "idle" : "work", cut: drawn < length ? "yes" : "" } });
   bar.style.left = `${start * 100}%`;
   bar.style.width = `${Math.max(0.4, share * 100)}%`;
