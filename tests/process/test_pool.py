@@ -55,7 +55,7 @@ def good(ask: Ask) -> Request:
 
 
 def slow(store: BlobStore) -> Request:
-    store.put("inbox/slow", encoded(".png", scene(3000, 3000)))
+    store.put("inbox/slow", encoded(".jpg", scene(1500, 1500)))
     return Request(job_id="0-slow", source="inbox/slow", owner="local", filters=list(SLOW))
 
 
@@ -90,28 +90,22 @@ async def test_a_crash_costs_one_image(opened: Open, ask: Ask, store: BlobStore)
     assert pool.restarts == {"worker_crashed": 1}
 
 
-async def test_a_hang_ends_at_the_time_limit(opened: Open, ask: Ask, store: BlobStore) -> None:
-    pool = await opened(time_limit=0.3)
-    start = monotonic()
-    with pytest.raises(TimedOut, match=r"more than 0\.3 s"):
-        await pool.develop(slow(store))
-    assert monotonic() - start < 2
-    check(await pool.develop(good(ask)))
+async def test_a_hang_ends_at_the_time_limit_and_waiting_for_it_does_not_count(opened: Open, ask: Ask) -> None:
+    pool = await opened(time_limit=3)
+    os.kill(pool.pids[0], signal.SIGSTOP)
+    hanging = asyncio.create_task(pool.develop(good(ask)))
+    waiting = asyncio.create_task(pool.develop(ask(encoded(".png", scene(40, 60)), {"name": "blur"})))
+    with pytest.raises(TimedOut, match="more than 3 s"):
+        await hanging
+    check(await waiting)
     assert pool.restarts == {"timed_out": 1}
-
-
-async def test_waiting_for_a_child_does_not_count_as_hanging(opened: Open, ask: Ask) -> None:
-    pool = await opened(time_limit=1)
-    request = good(ask)
-    for report in await asyncio.gather(*(pool.develop(request) for _ in range(3))):
-        check(report)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 async def test_an_image_that_needs_too_much_memory_fails_alone(opened: Open, ask: Ask, store: BlobStore) -> None:
     pool = await opened(memory_limit=64)
     before = pool.pids
-    for extension in (".png", ".jpg", ".webp", ".tiff"):
+    for extension in (".png", ".jpg"):
         store.put("inbox/large", encoded(extension, np.zeros((9000, 9000, 3), np.uint8)))
         report = await pool.develop(Request(job_id="0-large", source="inbox/large", owner="local"))
         assert report.error is not None, extension
@@ -128,9 +122,7 @@ async def test_cancelling_stops_the_work(opened: Open, ask: Ask, store: BlobStor
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    start = monotonic()
     check(await pool.develop(good(ask)))
-    assert monotonic() - start < 2
     assert pool.pids != before
     assert pool.restarts == {"cancelled": 1}
 
