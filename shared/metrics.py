@@ -8,7 +8,10 @@ steps, streams of our partitions; never an id, an owner or a path.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+# Prometheus has no use for a second series per counter that says when it began.
+disable_created_metrics()  # type: ignore[no-untyped-call] # its author left the types out
 
 Kind = Literal["counter", "gauge", "histogram"]
 
