@@ -80,6 +80,7 @@ class Stage:
         self._sources = sources
         self._handler = handler
         self._obituary = obituary
+        self._scripts: dict[str, AsyncScript] = {}
         self._lease_ms = int(settings.lease * 1000)
         self._housekeeper = Housekeeper(redis, lease_ms=self._lease_ms)
         self.leases = Leases(redis, consumer=self.consumer, outage=self.outage)
@@ -178,7 +179,8 @@ class Stage:
 
         Raises what waiting does not mend.
         """
-        return await self.outage.persist(self._with_groups, scripts.load(self._redis, script), **call)
+        loaded = self._scripts.get(script) or self._scripts.setdefault(script, scripts.load(self._redis, script))
+        return await self.outage.persist(self._with_groups, loaded, **call)
 
     async def _with_groups(self, script: AsyncScript, **call: Any) -> Any:  # noqa: ANN401
         try:

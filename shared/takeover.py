@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
+from redis.commands.core import AsyncScript
 
 from shared import scripts
 from shared.entries import Entry, Source
@@ -71,6 +72,10 @@ class Takeover:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _begun: float = field(default_factory=time.monotonic)
+    _script: AsyncScript = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._script = scripts.load(self.redis, "claim")
 
     @property
     def pause(self) -> float:
@@ -138,8 +143,7 @@ class Takeover:
     ) -> tuple[str, list[Entry], int, int]:
         taker = self.taker
         names = [source.stream, f"turn:{source.group}:{source.stream}", f"seeker:{source.group}:{source.stream}"]
-        call = scripts.load(self.redis, "claim")
-        next_cursor, claimed, suspects, fresh = await call(
+        next_cursor, claimed, suspects, fresh = await self._script(
             keys=names,
             args=[
                 *(source.group, taker.consumer, int(taker.lease * 1000), cursor, room),
