@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,3 +72,14 @@ def _in_use(data_dir: Path, holder: int) -> str:
         f"Darkroom already runs on {data_dir}{where} (process {holder}). "
         f"Use that one, stop it (kill {holder}), or start another with --data-dir."
     )
+
+
+def own_secret(path: Path) -> Path:
+    """The file of a secret that is made up at its first use, for this user alone."""
+    if not path.exists():
+        beside = path.with_name(path.name + ".new")
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+        beside.replace(path)
+    return path

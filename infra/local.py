@@ -1,6 +1,7 @@
 """The whole system on this machine, as `darkroom up` runs it: an embedded Valkey and the three services.
 
     up ─┬─ valkey-server            (unless DARKROOM_REDIS_URL names another server)
+        ├─ jaeger                   (with --traces)
         ├─ services.process         the pool that develops
         └─ infra.origin             ingest and results on one port
 
@@ -20,10 +21,11 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from infra import addresses, ports, server
+from infra import addresses, jaeger, ports, server
 from infra.addresses import Addresses
-from infra.datadir import locked
+from infra.datadir import locked, own_secret
 from infra.errors import CannotStart, WrongUsage
+from infra.jaeger import Jaeger
 from infra.readiness import Progress, embedded_ready, foreign_ready, stack_ready
 from infra.supervisor import Child, Program
 from shared import logs
@@ -51,6 +53,7 @@ class _Plan:
     workers: int | None
     admin: Mapping[str, int]
     key_file: Path | None
+    jaeger: Jaeger | None
 
     @property
     def http(self) -> str:
@@ -67,11 +70,13 @@ def up(
     data_dir: Path = Path(".darkroom"),
     workers: int | None = None,
     *,
+    traces: bool = False,
     json: bool = False,
 ) -> int:
     """Run the stack until SIGTERM, SIGINT or SIGHUP and drain it; returns the exit code.
 
-    `port` 0 picks a free one, `workers` none is one per core. With `json` one line tells the addresses on standard
+    `port` 0 picks a free one, `workers` none is one per core. With `traces` a Jaeger found on PATH runs beside it. With
+    `json` one line tells the addresses on standard
     output once everything is ready; otherwise two lines for people do.
     """
     data_dir = data_dir.absolute()
@@ -82,7 +87,8 @@ def up(
         _check_host(host, key_file)
         with locked(data_dir) as lock:
             admin = {name: ports.free_port("127.0.0.1") for name in ("ingest", "process", "results")}
-            plan = _Plan(host, ports.claim(host, port), data_dir, workers, admin, key_file)
+            traced = jaeger.beside(data_dir) if traces else None
+            plan = _Plan(host, ports.claim(host, port), data_dir, workers, admin, key_file, traced)
             asyncio.run(_run(plan, settings, lock=lock, json=json))
     except CannotStart as error:
         print(f"darkroom: {error}", file=sys.stderr)  # noqa: T201 - said to the person who ran the command
@@ -133,7 +139,7 @@ async def _run(plan: _Plan, settings: Settings, *, lock: int, json: bool) -> Non
             start.cancel()
             await asyncio.wait({start})
             return
-        _announce(start.result(), json=json)
+        _announce(start.result(), plan.jaeger, json=json)
         await stopping
         log.info("draining", grace=settings.drain_grace)
 
@@ -170,12 +176,14 @@ def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
         **os.environ,
         "DARKROOM_REDIS_URL": redis_url,
         "DARKROOM_ADMIN_HOST": "127.0.0.1",
+        **(plan.jaeger.environment if plan.jaeger else {}),
     }
     if plan.key_file is not None:
         environment["DARKROOM_API_KEYS_FILE"] = str(plan.key_file)
     elif os.environ.get("DARKROOM_INSECURE") == "1":
         # Open to everybody under whatever name they know the machine by.
         environment.setdefault("DARKROOM_ALLOWED_HOSTS", "*")
+    environment.setdefault("DARKROOM_LINK_SECRET_FILE", str(own_secret(plan.data_dir / "link-secret")))
     process = {**MALLOC, **environment, "DARKROOM_ADMIN_PORT": str(plan.admin["process"])}
     if plan.workers is not None:
         process["DARKROOM_WORKERS"] = str(plan.workers)
@@ -185,6 +193,7 @@ def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
     ]
     grace = settings.drain_grace + _MARGIN
     return [
+        *([plan.jaeger.program] if plan.jaeger else []),
         Program("process", [sys.executable, "-m", "services.process"], process, grace),
         Program("origin", [sys.executable, "-m", *origin], environment, grace),
     ]
@@ -194,11 +203,13 @@ async def _stop_together(children: list[Child]) -> None:
     await asyncio.gather(*(child.stop() for child in children))
 
 
-def _announce(known: Addresses, *, json: bool) -> None:
+def _announce(known: Addresses, traced: Jaeger | None, *, json: bool) -> None:
     if json:
         print(known.to_json(), flush=True)  # noqa: T201 - the answer of the command
         return
     print(f"Darkroom is ready: open {known.http}", flush=True)  # noqa: T201
+    if traced is not None:
+        print(f"Traces are at {traced.page}; each job page links to its own.", flush=True)  # noqa: T201
     print(f"Everything it keeps is in {known.data_dir}; Ctrl-C stops it.", flush=True)  # noqa: T201
 
 

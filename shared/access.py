@@ -40,6 +40,11 @@ class AccessSettings(Settings):
         description="Origins, separated by commas, whose pages may use the API with a key, such as "
         "`https://app.example.com`. None: no other origin.",
     )
+    rate_limit: str = Field(
+        "",
+        description="Requests that each owner may send, such as `600/minute` or `50/second; 100000/day`. None: any "
+        "number. Counts only with keys.",
+    )
 
 
 class Identity(NamedTuple):

@@ -15,8 +15,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.access import AccessSettings, Gate, enter
-from shared.errors import DarkroomError, Forbidden
+from shared.errors import DarkroomError, Forbidden, Unauthorized
 from shared.problems import problem
+from shared.quotas import Quotas
 
 #: Methods that change nothing (RFC 9110, 9.2.1).
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
@@ -24,12 +25,15 @@ _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _OWN_SITES: Final = (None, "same-origin", "none")
 #: Asked by machines that know an address only; they tell nothing of anybody.
 _OPEN_PATHS: Final = ("/health", "/health/live", "/health/ready")
+#: What quotas count; pages and documents are for everybody.
+_COUNTED: Final = "/v1/"
 
 
 class FrontDoor:
     """The ASGI app around all routes of a service."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, settings: AccessSettings) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, settings: AccessSettings, quotas: Quotas) -> None:
+        self._quotas = quotas
         self._gate = gate
         self._hosts = frozenset(_names(settings.allowed_hosts))
         self._origins = frozenset(_names(settings.cors_origins))
@@ -42,6 +46,7 @@ class FrontDoor:
         connection = HTTPConnection(scope)
         try:
             self._check(connection)
+            await self._count(connection)
         except DarkroomError as error:
             await problem(error)(scope, receive, send)
             return
@@ -65,6 +70,16 @@ class FrontDoor:
         foreign = connection.headers.get("sec-fetch-site") not in _OWN_SITES
         if foreign or (origin is not None and _netloc(origin) != host.lower()):
             raise Forbidden("A page of another site may not change anything here.")
+
+    async def _count(self, connection: HTTPConnection) -> None:
+        """Count the request for its owner. One without a valid key is left to its route: some need none."""
+        if not self._gate.has_keys or not connection.scope["path"].startswith(_COUNTED):
+            return
+        try:
+            owner = self._gate.identify(connection).owner
+        except Unauthorized:
+            return
+        await self._quotas.request(owner)
 
     def _is_ours(self, host: str) -> bool:
         if "*" in self._hosts:

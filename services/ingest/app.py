@@ -21,6 +21,7 @@ from shared.access import Gate
 from shared.blobs import BlobStore
 from shared.connections import connect
 from shared.front_door import FrontDoor
+from shared.quotas import Quotas
 from shared.submission import Submitter
 
 #: Connections to Redis. Calls are short; one that finds none free waits for one.
@@ -40,6 +41,7 @@ class IngestService:
         store = BlobStore(settings.blob_url)
         self.health = service_health(release, self._redis, store)
         metrics = Metrics(self.registry)
+        quotas = Quotas(self._redis, requests=settings.rate_limit, kibibytes=settings.upload_quota)
         offer = Offer(self._redis, settings.catalogue_ttl)
         self.uploads = Uploads(
             settings,
@@ -53,11 +55,12 @@ class IngestService:
                 interval=settings.backlog_interval,
             ),
             metrics=metrics,
+            quotas=quotas,
         )
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store)
         self.web = web_app(route, offer, health, Pages())
-        self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings)
+        self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
 
     async def start(self) -> None:
         """Read the documents. There is nothing to wait for: an upload that comes before Redis does gets a 503."""

@@ -31,6 +31,11 @@ class IngestSettings(AccessSettings):
         Path(gettempdir()),
         description="Folder for the unnamed files of uploads that are too large for memory. Default: the system's own.",
     )
+    upload_quota: str = Field(
+        "",
+        description="KiB that each owner may upload, such as `1048576/day` for 1 GiB a day. None: any number. Counts "
+        "only with keys.",
+    )
     upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")
     catalogue_ttl: Seconds = Field(2.0, description="Seconds that the list of filters is reused.")
     backlog_interval: Seconds = Field(0.5, description="Seconds that the measured backlog is reused.")

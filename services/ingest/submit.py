@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.backlog import Backlog
-from services.ingest.body import read_body
+from services.ingest.body import declared_length, read_body
 from services.ingest.guard import Header, inspect
 from services.ingest.intake import Budget, Intake
 from services.ingest.metrics import Metrics
@@ -27,6 +27,7 @@ from shared.access import admit
 from shared.blobs import BlobStore, blob_key
 from shared.errors import DarkroomError, InvalidParameter, InvalidRequest
 from shared.events import FilterSpec, ImageUploaded
+from shared.quotas import Quotas
 from shared.submission import Idempotency, Submission, Submitter, partition_for
 
 #: Parameter of a raw upload that has no part to carry a file name.
@@ -71,6 +72,7 @@ class Uploads:
         offer: Offer,
         backlog: Backlog,
         metrics: Metrics,
+        quotas: Quotas,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -78,17 +80,23 @@ class Uploads:
         self._offer = offer
         self._backlog = backlog
         self._metrics = metrics
+        self._quotas = quotas
         self.budget = Budget(settings.upload_budget)
         metrics.in_flight.set_function(lambda: self.budget.used)
 
     async def accept(self, request: Request) -> tuple[Response, str]:
         """The 202 for an upload, and its outcome for the metrics: accepted or repeated."""
-        caller = Caller(admit(request, "submit").owner, read_idempotency_key(request.headers.get("idempotency-key")))
+        identity = admit(request, "submit")
+        caller = Caller(identity.owner, read_idempotency_key(request.headers.get("idempotency-key")))
+        if identity.key_id is not None:
+            await self._quotas.check_bytes(caller.owner, declared_length(request))
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
             plan, stored = await self._receive_raw(request, caller)
         else:
             plan, stored = await self._receive_parts(request, boundary, caller)
+        if identity.key_id is not None:
+            await self._quotas.count_bytes(caller.owner, sum(image.size for image in stored))
         return await self._record(caller, plan, stored)
 
     async def _receive_raw(self, request: Request, caller: Caller) -> tuple[Plan, list[Stored]]:

@@ -5,7 +5,15 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from shared.errors import DarkroomError, Forbidden, InvalidParameter, NotFound, StorageUnavailable, Unauthorized
+from shared.errors import (
+    DarkroomError,
+    Forbidden,
+    InvalidParameter,
+    NotFound,
+    RateLimited,
+    StorageUnavailable,
+    Unauthorized,
+)
 from shared.problems import described
 
 
@@ -19,6 +27,6 @@ def problems(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
     """The problem documents that a route answers with: these, and those that every route has."""
     everywhere: tuple[type[DarkroomError], ...] = (
         *(NotFound, InvalidParameter, StorageUnavailable),
-        *(Unauthorized, Forbidden),
+        *(Unauthorized, Forbidden, RateLimited),
     )
     return described(*everywhere, *(error for error in errors if error not in everywhere))

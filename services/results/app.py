@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 from redis.exceptions import RedisError
 
-from services.results import archive, batches, dead_letters, downloads, events, jobs, queue
+from services.results import archive, batches, dead_letters, downloads, events, jobs, queue, sharing
 from services.results.context import Context
 from services.results.janitor import Janitor
 from services.results.letters import Letters
@@ -34,13 +34,14 @@ from shared.front_door import FrontDoor
 from shared.health import Health
 from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
+from shared.quotas import Quotas
 from shared.stage import Stage, outage_of
 
 log = structlog.get_logger()
 
 #: Connections to Redis of one process at most; who comes later waits for one.
 _CONNECTIONS: Final = 64
-_ROUTES: Final[Sequence[ModuleType]] = (jobs, downloads, events, batches, archive, dead_letters, queue)
+_ROUTES: Final[Sequence[ModuleType]] = (jobs, downloads, sharing, events, batches, archive, dead_letters, queue)
 
 
 class ResultsService:
@@ -74,7 +75,8 @@ class ResultsService:
             Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=self.outage),
         ]
         self._tasks: list[asyncio.Task[None]] = []
-        door = FrontDoor(make_app(self._context(reader)), Gate(self.settings), self.settings)
+        quotas = Quotas(self.redis, requests=self.settings.rate_limit)
+        door = FrontDoor(make_app(self._context(reader)), Gate(self.settings), self.settings, quotas)
         self.app = HttpTelemetry(door, self.metrics.requests, self.name)
         for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
             self.health.add(name, stage.check)
@@ -138,6 +140,7 @@ class ResultsService:
             overview=self.overview,
             store=self.store,
             metrics=self.metrics,
+            links=self.settings.links,
         )
 
 

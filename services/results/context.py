@@ -14,6 +14,7 @@ from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
 from shared.access import admit
 from shared.blobs import BlobStore
+from shared.links import Links
 from shared.scripts import RedisClient
 
 
@@ -28,6 +29,7 @@ class Context:
     overview: Overview
     store: BlobStore
     metrics: ResultsMetrics
+    links: Links | None
 
 
 async def _context(request: Request) -> Context:
@@ -46,8 +48,17 @@ async def _operator(request: Request) -> str:
     return admit(request, "operate").owner
 
 
+async def _holder(request: Request) -> str:
+    """The owner whose picture a signed link opens, else the one whose key it is."""
+    links = (await _context(request)).links
+    signed = links.owner_of(request.url.path, request.query_params) if links is not None else None
+    return signed if signed is not None else await _reader(request)
+
+
 ContextDep = Annotated[Context, Depends(_context)]
 #: The owner that asks, whose jobs alone the request may see: to read them, to change them, to operate the queue.
 OwnerDep = Annotated[str, Depends(_reader)]
 SubmitterDep = Annotated[str, Depends(_submitter)]
 OperatorDep = Annotated[str, Depends(_operator)]
+#: Likewise, of a picture that a signed link may lead to.
+HolderDep = Annotated[str, Depends(_holder)]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from services.results.answers import problems
-from services.results.context import Context, ContextDep, OwnerDep
+from services.results.context import Context, ContextDep, HolderDep
 from services.results.ranges import Span, Unsatisfiable, matches, parse_range
 from shared.blobs import Blob
 from shared.errors import Expired, NotDone
@@ -60,7 +60,7 @@ class Download:
     responses={**_OK, **problems(NotDone, Expired)},
     summary="The developed picture",
 )
-async def result(job_id: str, request: Request, context: ContextDep, owner: OwnerDep) -> Response:
+async def result(job_id: str, request: Request, context: ContextDep, owner: HolderDep) -> Response:
     """The bytes of the result. They never change, so they may be kept."""
     record = await context.reader.job(owner, job_id)
     if record.state == "deleted":
@@ -78,7 +78,7 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Owne
     responses={**_OK, **problems(Expired)},
     summary="The picture as it came",
 )
-async def original(job_id: str, request: Request, context: ContextDep, owner: OwnerDep) -> Response:
+async def original(job_id: str, request: Request, context: ContextDep, owner: HolderDep) -> Response:
     """The bytes of the source."""
     record = await context.reader.job(owner, job_id)
     if record.state == "deleted" or record.upload is None:
@@ -142,6 +142,8 @@ def _headers(download: Download, caching: str) -> dict[str, str]:
         # What strangers upload must never run as a page of ours.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
+        # Nor be shown, or measured, by a page of somebody else.
+        "Cross-Origin-Resource-Policy": "same-origin",
     }
 
 

@@ -99,6 +99,13 @@ class JobPage(_Document):
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
+class SharedLink(_Document):
+    """An address that opens one picture without a key."""
+
+    url: str = Field(description="Path and query on this origin.")
+    expires: datetime
+
+
 class BatchLinks(_Document):
     self: str
     jobs: str

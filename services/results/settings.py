@@ -1,5 +1,6 @@
 """What the results service needs to know."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -7,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.results import signing
 from shared.access import AccessSettings
+from shared.links import Links
 from shared.settings import Seconds
 
 
@@ -36,6 +38,11 @@ class ResultsSettings(AccessSettings):
     trace_url: str | None = Field(
         None, description="Address of a trace for people; {trace_id} stands for its id. None: no links."
     )
+    link_secret_file: Path | None = Field(
+        None,
+        description="File with the secrets that sign links to pictures, of 32 characters or more, one on a line: the "
+        "first signs, every one is accepted. None: no links.",
+    )
     webhook_secret: SecretStr | None = Field(
         None,
         description="Secrets that sign webhooks (Standard Webhooks, whsec_ and base64), separated by spaces; every one "
@@ -47,6 +54,11 @@ class ResultsSettings(AccessSettings):
     webhook_timeout: Seconds = Field(10.0, description="Seconds one delivery may take.")
     webhook_give_up: Seconds = Field(24 * 3600.0, description="Seconds after which a webhook is given up.")
     webhook_first_delay: Seconds = Field(5.0, description="Seconds before a failed delivery is tried again.")
+
+    @property
+    def links(self) -> Links | None:
+        """What signs links, if anything does. Raises ValueError, OSError."""
+        return Links.from_file(self.link_secret_file) if self.link_secret_file is not None else None
 
     @property
     def webhook_secrets(self) -> list[bytes]:

@@ -1,0 +1,137 @@
+"""Who may do what, over every route there is: a route that is added without a line here fails the first test."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from infra.openapi import openapi
+from shared import keys
+from shared.api_keys import SCOPES, Scope
+from shared.dead_letters import write
+from shared.entries import Entry, Source
+from tests.ingest.pictures import picture
+from tests.ingest.running import assert_problem
+from tests.security.conftest import Origin
+
+#: What each route needs: a scope; `any` for any valid key; `open` for nothing.
+NEEDS: Final[Mapping[tuple[str, str], str]] = {
+    ("POST", "/v1/images"): "submit",
+    ("GET", "/v1/filters"): "open",
+    ("GET", "/v1/session"): "any",
+    ("POST", "/v1/session"): "any",
+    ("DELETE", "/v1/session"): "open",
+    ("GET", "/v1/jobs"): "read",
+    ("GET", "/v1/jobs/{job_id}"): "read",
+    ("DELETE", "/v1/jobs/{job_id}"): "submit",
+    ("POST", "/v1/jobs/{job_id}/retry"): "submit",
+    ("GET", "/v1/jobs/{job_id}/result"): "read",
+    ("GET", "/v1/jobs/{job_id}/original"): "read",
+    ("POST", "/v1/jobs/{job_id}/links"): "read",
+    ("GET", "/v1/jobs/{job_id}/events"): "read",
+    ("GET", "/v1/events"): "read",
+    ("GET", "/v1/batches/{batch_id}"): "read",
+    ("GET", "/v1/batches/{batch_id}/archive"): "read",
+    ("GET", "/v1/dead-letters"): "operate",
+    ("GET", "/v1/dead-letters/{letter_id}"): "operate",
+    ("POST", "/v1/dead-letters/replay"): "operate",
+    ("POST", "/v1/dead-letters/{letter_id}/replay"): "operate",
+    ("DELETE", "/v1/dead-letters/{letter_id}"): "operate",
+    ("GET", "/v1/queue"): "operate",
+}
+#: Routes that name something of one owner.
+OWNED: Final = [route for route in NEEDS if "{" in route[1] or route[1] == "/v1/events"]
+#: Ids of nothing.
+_NOWHERE: Final = {
+    "job_id": "0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
+    "batch_id": "0-nowhere",
+    "letter_id": "0-1700000000000-0",
+}
+
+
+def test_every_route_of_the_api_is_in_the_matrix() -> None:
+    paths: dict[str, dict[str, Any]] = openapi()["paths"]
+    routes = {(method.upper(), path) for path, item in paths.items() for method in item}
+    assert {route for route in routes if route[1].startswith("/v1/")} == set(NEEDS)
+
+
+async def test_nobody_comes_in_without_a_key(origin: Origin) -> None:
+    for method, path in (route for route, needed in NEEDS.items() if needed != "open"):
+        assert_problem(await _ask(origin, method, path), 401, "unauthorized")
+
+
+async def test_a_key_without_the_scope_is_refused(origin: Origin) -> None:
+    for needed in SCOPES:
+        others: list[Scope] = [scope for scope in SCOPES if scope != needed]
+        headers = origin.key("alice", *others)
+        for method, path in _routes_of(needed):
+            answer = await _ask(origin, method, path, headers=headers)
+            assert sorted(assert_problem(answer, 403, "forbidden")["allowed"]) == sorted(others)
+
+
+async def test_a_key_with_only_the_scope_passes(origin: Origin) -> None:
+    for scope in SCOPES:
+        headers = origin.key("alice", scope)
+        for method, path in _routes_of(scope):
+            answer = await _ask(origin, method, path, headers=headers)
+            assert answer.status_code not in (401, 403), (method, path, answer.text)
+
+
+async def test_what_belongs_to_another_owner_is_not_there(origin: Origin) -> None:
+    names = await _things_of(origin, "alice")
+    headers = origin.key("mallory")
+    for method, path in OWNED:
+        assert_problem(await _ask(origin, method, path, names, headers=headers), 404, "not_found")
+
+
+async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
+    names = await _things_of(origin, "alice")
+    headers = origin.key("mallory")
+    jobs = await origin.http.get("/v1/jobs", headers=headers)
+    of_batch = await origin.http.get("/v1/jobs", params={"batch": names["batch_id"]}, headers=headers)
+    letters = await origin.http.get("/v1/dead-letters", headers=headers)
+    replayed = await origin.http.post("/v1/dead-letters/replay", headers=headers)
+    assert jobs.json()["jobs"] == of_batch.json()["jobs"] == letters.json()["dead_letters"] == []
+    assert replayed.json()["replayed"] == []
+
+
+async def test_nobody_joins_the_batch_of_another_owner(origin: Origin) -> None:
+    await origin.upload(origin.key("alice"), batch="0-shared")
+    query = {"batch": "0-shared"}
+    answer = await origin.http.post("/v1/images", params=query, content=picture(), headers=origin.key("mallory"))
+    assert_problem(answer, 422, "invalid_parameter")
+
+
+async def test_an_idempotency_key_is_of_its_owner(origin: Origin) -> None:
+    one = await origin.upload({**origin.key("alice"), "Idempotency-Key": "same"})
+    other = await origin.upload({**origin.key("mallory"), "Idempotency-Key": "same"})
+    assert one["id"] != other["id"]
+
+
+async def _things_of(origin: Origin, owner: str) -> dict[str, str]:
+    """A done job, its batch and a dead letter of one owner."""
+    job = await origin.upload(origin.key(owner))
+    key = f"results/2026-11-24/{owner}/{'a' * 64}"
+    origin.store.put(key, b"abc")
+    await origin.story.finish(job["id"], key=key)
+    source = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
+    document = write(
+        source, Entry("1-0", {}), code="gave_up", message="It failed.", worker="w", job_id=job["id"], owner=owner
+    )
+    entry: Any = await origin.story.redis.xadd(keys.dead(0), {"data": document, "entry.data": "{}"})
+    return {"job_id": job["id"], "batch_id": job["batch"], "letter_id": f"0-{entry.decode()}"}
+
+
+def _routes_of(scope: Scope) -> list[tuple[str, str]]:
+    return [route for route, needed in NEEDS.items() if needed == scope]
+
+
+async def _ask(
+    origin: Origin,
+    method: str,
+    path: str,
+    names: Mapping[str, str] = _NOWHERE,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    query = {"batch": names["batch_id"]} if path == "/v1/events" else {}
+    return await origin.http.request(method, path.format(**names), params=query, headers=headers)
