@@ -14,6 +14,7 @@ def up(
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes that develop. Default: one per core.")
     ] = None,
+    traces: Annotated[bool, typer.Option("--traces", help="Start the Jaeger found on PATH, and send it all.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON when ready.")] = False,
 ) -> None:
     """Start Darkroom on this machine.
@@ -28,4 +29,4 @@ def up(
     """
     from infra.local import up as run
 
-    raise typer.Exit(run(host=host, port=port, data_dir=data_dir, workers=workers, json=as_json))
+    raise typer.Exit(run(host=host, port=port, data_dir=data_dir, workers=workers, traces=traces, json=as_json))
