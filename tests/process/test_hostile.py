@@ -30,7 +30,7 @@ async def pool(store: BlobStore) -> AsyncIterator[Pool]:
 
 @pytest.mark.parametrize("frames", ["first", "all"])
 async def test_no_hostile_file_costs_more_than_itself(frames: str, pool: Pool, store: BlobStore) -> None:
-    pids = pool.pids
+    pids, before = pool.pids, pool.resident
     files = [*corpus(), *((path.name, path.read_bytes()) for path in sorted(REGRESSIONS.iterdir()))]
 
     async def end(number: int, name: str, data: bytes) -> tuple[str, str]:
@@ -54,4 +54,5 @@ async def test_no_hostile_file_costs_more_than_itself(frames: str, pool: Pool, s
     unexpected = [(name, code) for name, code in ends if code not in {*ALLOWED, "done"}]
     assert not unexpected
     assert pool.pids == pids, "a child was lost"
+    assert pool.resident - before < LIMITS["memory_limit"] * 2**20
     assert {code for _, code in ends} >= ALLOWED - ({"too_many_frames"} if frames == "first" else set())
