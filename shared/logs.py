@@ -15,7 +15,7 @@ from shared import tracing
 
 #: Passwords in addresses, and parameters that are secrets by their name: the text before them is kept.
 _SECRETS: Final = re.compile(
-    r"(://[^\s:/@\"']*):[^\s@\"']+(?=@)|([?&](?:password|secret|token|api_key|sig(?:nature)?)=)[^&\s\"']+",
+    r"(://[^\s:/@\"']*):[^\s/?#@\"']+(?=@)|([?&](?:password|secret|token|api_key|sig(?:nature)?)=)[^&\s\"']+",
     re.IGNORECASE,
 )
 #: One line per request or per read is noise at our rates; metrics and traces tell it better.
