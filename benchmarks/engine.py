@@ -131,7 +131,8 @@ def kernels(photos: dict[str, Path], rounds: int) -> list[str]:
     for size in SIZES:
         cases += [Case(f"{n} against the best OpenCV call", "kernel", n, size, least) for n, least in KERNELS.items()]
         cases += [Case(f"{n} against a copy of memory", "copy", n, size, least) for n, least in COPIES.items()]
-        cases += [Case("chain of 4 pointwise filters against 4 calls", "chain", "", size, 2)]
+        cases += [Case("chain of 4 tones against 4 calls", "chain", "tones", size, 2)]
+        cases += [Case("chain of 3 tones and sepia against 4 calls", "chain", "mixed", size, 2)]
     return compare(cases, photos, rounds, tuned=True)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from services.process import child, codec, encoder
 from services.process.chain import run_chain, scaled_first
-from services.process.filters import every_filter, read_chain
+from services.process.filters import read_chain
 from services.process.header import read_header
 from services.process.limits import Limits
 from services.process.picture import Picture
@@ -41,7 +41,11 @@ OPENCV: Final[dict[str, Callable[[Any], Any]]] = {
     "negative": cv2.bitwise_not,
     "brighten": lambda image: cv2.add(image, (40, 40, 40, 0)),
 }
-FOUR: Final = [{"name": "brighten"}, {"name": "contrast"}, {"name": "negative"}, {"name": "sepia"}]
+#: Chains of four pointwise filters: tones only, and tones with a filter that mixes channels.
+CHAINS: Final[dict[str, list[dict[str, object]]]] = {
+    "tones": [{"name": "brighten"}, {"name": "contrast"}, {"name": "negative"}, {"name": "brighten"}],
+    "mixed": [{"name": "brighten"}, {"name": "contrast"}, {"name": "negative"}, {"name": "sepia"}],
+}
 
 
 class Cases:
@@ -60,7 +64,7 @@ class Cases:
 
     def ours(self, kind: str, name: str) -> Work:
         """Our way; a kernel gets its own copy of the pixels, because the engine may write over what it decoded."""
-        chain = read_chain([{"name": name}] if name in every_filter() else FOUR)
+        chain = read_chain(CHAINS.get(name, [{"name": name or "negative"}]))
         if kind in ("kernel", "copy", "chain"):
             image = self.image.copy()
             return lambda: run_chain(Picture(image), chain, LIMITS)
@@ -77,7 +81,7 @@ class Cases:
         if kind == "copy":
             return lambda: np.copyto(self.copy, self.image)
         return {
-            "chain": self._four_calls,
+            "chain": lambda: self._four_calls(name),
             "memory": lambda: self._opencv(OPENCV[name]),
             "thumbnail": self._full_then_resize,
         }[kind]
@@ -107,10 +111,11 @@ class Cases:
         size = (self.header.width // 4, self.header.height // 4)
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
-    def _four_calls(self) -> object:
+    def _four_calls(self, name: str) -> object:
         image = cv2.add(self.image, (40, 40, 40, 0))
         image = cv2.convertScaleAbs(image, alpha=1.3, beta=-38.4)
-        return cv2.transform(cv2.bitwise_not(image), SEPIA)
+        image = cv2.bitwise_not(image)
+        return cv2.transform(image, SEPIA) if name == "mixed" else cv2.add(image, (40, 40, 40, 0))
 
     def _opencv(self, call: Callable[[Any], Any]) -> object:
         image = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_COLOR)
@@ -145,7 +150,8 @@ def serve() -> None:
                 if photo not in known:
                     known[photo] = Cases(Path(photo))
                 works[line] = getattr(known[photo], side)(kind, name)
-                works[line]()
+            # pixels that were just decoded are in the cache, so each timed run follows one that is not
+            works[line]()
             start = time.process_time_ns()
             works[line]()
             answer = time.process_time_ns() - start
