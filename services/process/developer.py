@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from opentelemetry.trace import Span
 
-from services.process import orders, spans
+from services.process import obituary, orders, spans
 from services.process.door import PoolDoor
 from services.process.facts import Facts
 from services.process.metrics import Metrics
@@ -22,12 +22,12 @@ from services.process.pool import Pool
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.store_watch import StoreWatch
-from shared import dead_letters, events, keys, telemetry, tracing
+from shared import events, keys, telemetry, tracing
 from shared.blobs import BlobStore
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
-from shared.errors import DarkroomError, GaveUp, InvalidEvent, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
-from shared.events import Failure, ImageProgress, ImageUploaded, Result
+from shared.errors import DarkroomError, InvalidEvent, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
+from shared.events import Failure, ImageProgress, Result
 from shared.leases import Reason
 from shared.scripts import RedisClient
 from shared.stage import Outcome, Stage
@@ -94,12 +94,9 @@ class Developer:
 
     def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
         """The dead letter of an entry that used up its attempts, and the failure of its job."""
-        error = GaveUp(f"The job was started {entry.attempts} times and never came to an end.")
-        try:
-            order = orders.read(source, entry)
-        except InvalidEvent as unreadable:
-            return self._unreadable(source, entry, unreadable, worker)
-        return self._letter(order, error, worker)
+        letter = obituary.of_spent(source, entry, worker)
+        self._metrics.dead_letters.labels(letter.code).inc()
+        return letter
 
     async def _read(self, source: Source, batch: Sequence[Entry]) -> list[Order]:
         read: list[Order] = []
@@ -108,7 +105,7 @@ class Developer:
                 read.append(orders.read(source, entry))
             except InvalidEvent as error:
                 self._metrics.dead_letters.labels(error.code).inc()
-                await self.stage.bury(source, entry, self._unreadable(source, entry, error, self.stage.consumer))
+                await self.stage.bury(source, entry, obituary.of_unreadable(source, entry, error, self.stage.consumer))
         return read
 
     async def _sort(self, read: Sequence[Order]) -> tuple[list[_Done], list[Order]]:
@@ -279,35 +276,6 @@ class Developer:
             cached=event.cached,
             ms=round(sum(event.timings.values()), 1),
         )
-
-    def _unreadable(self, source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
-        """An event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
-        job_id = keys.job_of_entry(source.partition, entry.id, bulk=source.bulk)
-        upload = ImageUploaded(source="", job_id=job_id)
-        order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
-        event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
-        document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
-        carried = spans.buried(order, spans.begin(order), event)
-        about = {"job_id": order.job_id, **telemetry.ids(carried)}
-        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
-
-    def _letter(self, order: Order, error: DarkroomError, worker: str) -> DeadLetter:
-        self._metrics.dead_letters.labels(error.code).inc()
-        event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
-        document = dead_letters.write(
-            order.source,
-            order.entry,
-            code=error.code,
-            message=error.message,
-            worker=worker,
-            job_id=order.job_id,
-            owner=order.upload.owner,
-            run=order.upload.run,
-            trace=telemetry.trace_id(order.parent),
-        )
-        carried = spans.buried(order, spans.lost(order), event)
-        about = {"job_id": order.job_id, **telemetry.ids(carried)}
-        return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
 
 
 def _now() -> int:
