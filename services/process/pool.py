@@ -25,6 +25,8 @@ log = structlog.get_logger()
 _MIB: Final = 1024 * 1024
 #: Seconds before a child that could not start is tried again: first and longest.
 _RETRY: Final = (0.2, 10.0)
+#: Tries to start a child of a new pool before the service gives up.
+_START_TRIES: Final = 3
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class Pool:
     async def start(self) -> None:
         """Start all children and wait until they are warm. Raises WorkerCrashed when one cannot start."""
         self._context = worker.prepare()
-        await asyncio.gather(*(self._add() for _ in range(self.size)))
+        await asyncio.gather(*(self._begin() for _ in range(self.size)))
 
     async def develop(self, request: Request) -> Report:
         """Develop one image; waits for an idle child, which does not count against the time limit.
@@ -110,7 +112,9 @@ class Pool:
         self._dying.clear()
 
     async def _develop(self, request: Request) -> Report:
-        child = await self._idle.get()
+        while not (child := await self._idle.get()).alive:
+            # It died while it had nothing to do, so no image is to blame.
+            self._replace(child, "crashed")
         try:
             report = await child.develop(request, self.settings.time_limit)
         except EngineFault:
@@ -139,12 +143,22 @@ class Pool:
         while True:
             try:
                 await self._add()
-            except (WorkerCrashed, TimeoutError, OSError, EOFError) as error:
+            except (WorkerCrashed, TimeoutError) as error:
                 log.warning("a worker could not start", error=str(error), retry_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)
             else:
                 return
+
+    async def _begin(self) -> None:
+        """Start a child of a new pool; what happens once may be bad luck."""
+        for _ in range(_START_TRIES - 1):
+            try:
+                return await self._add()
+            except WorkerCrashed as error:
+                log.warning("a worker could not start", error=str(error), retry_s=_RETRY[0])
+                await asyncio.sleep(_RETRY[0])
+        return await self._add()
 
     async def _add(self) -> None:
         if self._context is None:

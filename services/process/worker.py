@@ -81,6 +81,10 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid or 0
 
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
     @classmethod
     async def start(cls, context: BaseContext, blob_url: str, memory_limit: int) -> "Worker":
         """Start a child and wait until it is warm. Raises WorkerCrashed when it does not get there."""
@@ -88,8 +92,13 @@ class Worker:
         process = context.Process(  # type: ignore[attr-defined] # typeshed leaves it out of BaseContext
             target=_serve, args=(theirs, blob_url, memory_limit), name="darkroom-worker", daemon=True
         )
-        await asyncio.to_thread(_start, process)
-        theirs.close()
+        try:
+            await asyncio.to_thread(_start, process)
+        except (EOFError, OSError) as error:
+            ours.close()
+            raise WorkerCrashed("The fork server died while it started a worker.") from error
+        finally:
+            theirs.close()
         worker = cls(process, ours)
         try:
             async with asyncio.timeout(_START_LIMIT):

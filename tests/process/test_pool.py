@@ -90,6 +90,16 @@ async def test_a_crash_costs_one_image(opened: Open, ask: Ask, store: BlobStore)
     assert pool.restarts == {"worker_crashed": 1}
 
 
+async def test_children_that_died_idle_cost_no_image(opened: Open, ask: Ask) -> None:
+    pool = await opened(workers=2)
+    family = [psutil.Process(pid) for pid in pool.pids]
+    for member in family:
+        member.kill()
+    await until(lambda: not any(member.is_running() and member.status() != "zombie" for member in family))
+    check(await pool.develop(good(ask)))
+    assert pool.restarts["crashed"] >= 1
+
+
 async def test_a_hang_ends_at_the_time_limit_and_waiting_for_it_does_not_count(opened: Open, ask: Ask) -> None:
     pool = await opened(time_limit=3)
     os.kill(pool.pids[0], signal.SIGSTOP)
