@@ -35,6 +35,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 
 from services.process import orders, spans
+from services.process.orders import Order
 from services.process.request import Report, Step
 from services.results import projection
 from shared import events, semantics, submission, telemetry, tracing
@@ -96,7 +97,9 @@ def one_image(headers: dict[str, str]) -> None:
 def without_tracing() -> None:
     """What the calls of `one_image` cost besides traces."""
     Submission(0, "local", "0-b", [UPLOAD])
-    events.decode_uploaded(_entry(DATA, GIVEN, "").fields, partition=0, entry_id=ENTRY)
+    entry = _entry(DATA, GIVEN, "")
+    upload = events.decode_uploaded(entry.fields, partition=0, entry_id=ENTRY)
+    Order(UPLOADS, entry, upload, upload.job_id or "", trace.INVALID_SPAN)
     for event in (STARTED, DONE):
         projection.Step(_entry(b"", GIVEN, ""), event, 1)
 

@@ -205,16 +205,20 @@ class Tracer:
     ) -> Span:
         """Begin a span, a child of `parent` (without one: of the current span); whoever began it ends it.
 
-        `identity` is trace id (taken where there is no parent) and span id of a span that must be the same whoever
-        tells of it. `service` is the service it belongs to, where its parent does not say.
+        `identity` is trace id (that of the parent, if there is one) and span id of a span that must be the same
+        whoever tells of it. `service` is the service it belongs to, where its parent does not say.
         """
         above = known(trace.get_current_span() if parent is None else parent)
         if self._sampler is None:
             return above or trace.INVALID_SPAN
         if above is not None and self.asks_parent and not above.sampled:
             return above
-        new_trace, span_id = identity or (_new_id(128) if above is None else "", _new_id(64))
-        trace_id = above.trace if above is not None else new_trace
+        if identity is not None:
+            trace_id, span_id = identity
+        elif above is None:
+            trace_id, span_id = _new_ids()
+        else:
+            trace_id, span_id = above.trace, _new_id()
         if not (above is not None and self.asks_parent) and not self._chosen(above, trace_id, name, kind, attributes):
             return Remote(trace_id, span_id, False, above.tracestate if above else "")  # noqa: FBT003 - hot
         span = Recorded(self, name, trace_id, span_id, start_ns or time.time_ns(), service or self.service)
@@ -232,7 +236,7 @@ class Tracer:
         """Tell of a child of a recorded span that is over already; the shortest way for many of them."""
         if type(parent) is not Recorded or self._sink is None:
             return
-        span = Recorded(self, name, parent.trace, _new_id(64), start_ns, parent.service)
+        span = Recorded(self, name, parent.trace, _new_id(), start_ns, parent.service)
         span.parent = parent.span
         span.end_ns = end_ns
         if parent.tracestate:
@@ -352,9 +356,15 @@ def _bound(sampler: Sampler) -> int | None:
     return 2**64 if found.group(1) == "AlwaysOnSampler" else 0
 
 
-def _new_id(bits: int) -> str:
+def _new_id() -> str:
     # Ids are no secrets, and this generator is seeded anew in a forked process.
-    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
+    return f"{random.getrandbits(64) or 1:016x}"
+
+
+def _new_ids() -> tuple[str, str]:
+    """A new trace id and a new span id."""
+    both = f"{random.getrandbits(192):048x}"
+    return both[:32], both[32:]
 
 
 def _context(span: Known, *, is_remote: bool) -> SpanContext:

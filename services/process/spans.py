@@ -18,8 +18,8 @@ from shared.tracing import Recorded
 
 #: Steps of the pipeline whose work has a name of its own in traces.
 _NAMES: Final = {"load": "fetch"}
-#: The step that its filters tell of one by one.
-_FILTERS: Final = "filters"
+#: Steps told only where they were the last: two take no time, and of the third its filters tell one by one.
+_SELDOM: Final = frozenset({"guard", "recall", "filters"})
 _SILENT: Final = Failure("lost", "The worker of this attempt went silent or could not finish it.")
 
 
@@ -55,7 +55,7 @@ def steps(span: Span, report: Report) -> None:
     if not span.is_recording():
         return
     for step in report.steps:
-        if step.name != _FILTERS or (report.error is not None and not report.filters):
+        if step.name not in _SELDOM or step is report.steps[-1]:
             telemetry.tracer.add(_NAMES.get(step.name, step.name), span, step.start_ns, step.end_ns)
     for step in report.filters:
         about: semantics.Attributes = {semantics.FILTER: step.name}
@@ -142,7 +142,9 @@ def _attempt(order: Order, number: int, *, start_ns: int) -> Span:
 def _identity(order: Order, number: int) -> tuple[str, str]:
     """Trace and span id of one attempt. The trace id is for entries whose publisher traces nothing."""
     own = tracing.known(order.parent)
-    seed = f"{order.source.stream}/{order.entry.id}/".encode() + (own.trace.encode() if own else b"")
-    digest = order.entry.fields.get(b"data", b"") if own is None else b""
-    entry = blake2b(seed + digest, digest_size=16)
-    return entry.hexdigest(), blake2b(entry.digest() + str(number).encode(), digest_size=8).hexdigest()
+    entry = f"{order.source.stream}/{order.entry.id}"
+    if own is None:
+        trace_id = blake2b(entry.encode() + order.entry.fields.get(b"data", b""), digest_size=16).hexdigest()
+    else:
+        trace_id = own.trace
+    return trace_id, blake2b(f"{trace_id}/{entry}/{number}".encode(), digest_size=8).hexdigest()

@@ -15,8 +15,6 @@ from tests.telemetry.tree import Edge, edges, label
 WORK: list[Edge] = [
     ("results: process image.progress (started)", "process: process image.uploaded"),
     ("process: fetch", "process: process image.uploaded"),
-    ("process: guard", "process: process image.uploaded"),
-    ("process: recall", "process: process image.uploaded"),
     ("process: decode", "process: process image.uploaded"),
     ("process: filter sepia", "process: process image.uploaded"),
     ("process: filter blur", "process: process image.uploaded"),
@@ -60,12 +58,10 @@ def test_an_upload_is_one_tree_from_the_request_to_the_webhook(traced: Traced, h
 def test_the_steps_of_an_image_lie_one_after_the_other_inside_its_attempt(traced: Traced) -> None:
     (job_id,) = traced.upload(11, filters=CHAIN)
     trace = traced.ended(job_id)["trace_id"]
-    spans = traced.trace_of(trace, spans=14)
+    spans = traced.trace_of(trace, spans=12)
     attempt = named(spans, "process: process image.uploaded")
     steps = [span for span in spans if span.kind == "internal"]
-    assert [step.name for step in steps] == [
-        *("fetch", "guard", "recall", "decode", "filter sepia", "filter blur", "encode", "store")
-    ]
+    assert [step.name for step in steps] == [*("fetch", "decode", "filter sepia", "filter blur", "encode", "store")]
     assert attempt.start <= steps[0].start
     assert steps[-1].end <= attempt.end
     for before, after in pairwise(steps):
@@ -97,7 +93,7 @@ def test_a_publisher_of_its_own_is_the_parent_of_the_work(traced: Traced) -> Non
         entry_id = redis.xadd("image.uploaded:{0}", given).decode()
 
     assert traced.ended(f"0-{entry_id}")["trace_id"] == OUTSIDE_TRACE
-    spans = traced.trace_of(OUTSIDE_TRACE, spans=11)
+    spans = traced.trace_of(OUTSIDE_TRACE, spans=9)
     assert named(spans, "process: process image.uploaded").parent == OUTSIDE
 
 
@@ -108,7 +104,7 @@ def test_an_event_without_a_trace_begins_one(traced: Traced) -> None:
         entry_id = redis.xadd("image.uploaded:{0}", {"data": event}).decode()
 
     trace = traced.ended(f"0-{entry_id}")["trace_id"]
-    spans = traced.trace_of(trace, spans=11)
+    spans = traced.trace_of(trace, spans=9)
     assert [label(span) for span in spans if not span.parent] == ["process: process image.uploaded"]
 
 
@@ -117,7 +113,7 @@ def test_what_its_sender_does_not_sample_is_recorded_nowhere(traced: Traced) -> 
     (quiet,) = traced.upload(14, filters=CHAIN, headers={"traceparent": f"00-{trace}-{OUTSIDE}-00"})
     assert traced.ended(quiet)["trace_id"] is None, "a trace that is not kept is not offered"
     (loud,) = traced.upload(15, filters=CHAIN)
-    traced.trace_of(traced.ended(loud)["trace_id"], spans=14)
+    traced.trace_of(traced.ended(loud)["trace_id"], spans=12)
     assert traced.receiver.of_trace(trace) == []
 
 
@@ -126,7 +122,7 @@ def test_a_wrong_image_fails_in_its_own_trace(traced: Traced, corrupt: bytes) ->
     job = traced.ended(answer.json()["jobs"][0]["id"])
     assert job["error"]["code"] == "corrupt_image"
 
-    spans = traced.trace_of(job["trace_id"], spans=10)
+    spans = traced.trace_of(job["trace_id"], spans=8)
     attempt = named(spans, "process: process image.uploaded")
     assert (attempt.status, attempt.attributes["error.type"]) == ("error", "corrupt_image")
     failed = named(spans, "process: publish image.progress (failed)")
