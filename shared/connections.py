@@ -4,6 +4,7 @@ redis-py repeats a call up to ten times with growing pauses before it says that 
 waits out an outage itself (`shared.outage`), so that it can be logged once and told by the readiness check.
 """
 
+from collections import Counter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,12 +28,34 @@ SHORTEST_ANSWER: Final = 0.5
 _DEMOTED: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
+#: How often each server (host and port) was found to be no master any more.
+_demotions: Counter[tuple[str, int]] = Counter()
+
+
 class _Frank:
-    """A connection that says so when it is closed, and is closed when its server is no master any more."""
+    """A connection that says so when it is closed, and is closed when its server is no master any more.
+
+    Once one connection found that out, all others to the same address are closed before their next command, lest each
+    of them finds it out for itself.
+    """
+
+    #: The demotions known when this connection was opened.
+    _known = 0
+
+    async def connect_check_health(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
+        if not self.is_connected:  # type: ignore[attr-defined] # of the connection mixed in
+            self._known = _demotions[self._address]
+        await super().connect_check_health(*args, **options)  # type: ignore[misc] # likewise
+
+    @property
+    def _address(self) -> tuple[str, int]:
+        return getattr(self, "host", ""), getattr(self, "port", 0)
 
     async def send_packed_command(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
+        if self._known != _demotions[self._address]:
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined] # of the connection mixed in
         try:
-            await super().send_packed_command(*args, **options)  # type: ignore[misc] # of the connection mixed in
+            await super().send_packed_command(*args, **options)  # type: ignore[misc] # likewise
         except RuntimeError as error:
             # What uvloop says when the other side closed the connection just now.
             await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
@@ -43,6 +66,8 @@ class _Frank:
             return await super().read_response(*args, **options)  # type: ignore[misc] # of the connection mixed in
         except ResponseError as error:
             if told_by(error) in _DEMOTED:
+                if self._known == _demotions[self._address]:
+                    _demotions[self._address] += 1
                 await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
             raise
 

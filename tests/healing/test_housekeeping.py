@@ -11,7 +11,7 @@ from tests.support.waiting import wait_until
 #: Keys that stay: the streams, what indexes and counts, what describes the data. Everything else must have an end.
 LASTING = re.compile(
     r"image\.(uploaded|uploaded\.bulk|progress|dead|hooks):\{0\}|version:\{0\}|owners:\{0\}|jobs:\{0\}:.+"
-    r"|hooks\.delayed:\{0\}|darkroom:(schema|catalogue)"
+    r"|hooks\.delayed:\{0\}|darkroom:(schema|catalogue|store)"
 )
 
 
