@@ -64,7 +64,7 @@ class HttpTelemetry:
 
     def _span(self, scope: Scope, method: str) -> AbstractContextManager[Span]:
         parent = telemetry.span_of_headers(Headers(scope=scope))
-        if not telemetry.tracer.on or (parent is None and method in _READING):
+        if not telemetry.tracer.on or (parent is INVALID_SPAN and method in _READING):
             return nullcontext(INVALID_SPAN)
         return telemetry.tracer.running(
             method,

@@ -93,8 +93,9 @@ def span_of(fields: Mapping[bytes, bytes]) -> Span:
     parent = fields.get(b"traceparent")
     if parent is None:
         return trace.INVALID_SPAN
-    state = fields.get(b"tracestate", b"")
-    return tracing.read(parent.decode("ascii", "replace"), state.decode("ascii", "ignore")) or trace.INVALID_SPAN
+    state = fields.get(b"tracestate")
+    # Any byte is a character of Latin-1; what is none of a traceparent is told by its form.
+    return tracing.read(str(parent, "latin-1"), str(state, "latin-1") if state else "") or trace.INVALID_SPAN
 
 
 def recorded_parent(fields: Mapping[bytes, bytes]) -> Span | None:
@@ -113,10 +114,12 @@ def is_unsampled(traceparent: bytes) -> bool:
     return len(traceparent) == _LENGTH and traceparent[-1] in _EVEN
 
 
-def span_of_headers(headers: Mapping[str, str]) -> Span | None:
-    """The span that the headers of a request name, if any."""
+def span_of_headers(headers: Mapping[str, str]) -> Span:
+    """The span that the headers of a request name, the invalid one when they name none."""
     parent = headers.get("traceparent")
-    return tracing.read(parent, headers.get("tracestate", "")) if parent else None
+    if parent is None:
+        return trace.INVALID_SPAN
+    return tracing.read(parent, headers.get("tracestate", "")) or trace.INVALID_SPAN
 
 
 def fields_of(context: Context) -> tuple[str, str]:

@@ -286,16 +286,19 @@ class Running:
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> Span:
-        if self._span is not trace.INVALID_SPAN:
-            self._token = attach(trace.set_span_in_context(self._span))
-        return self._span
+        span = self._span
+        if span is not trace.INVALID_SPAN:
+            self._token = attach(trace.set_span_in_context(span))
+        return span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
         if self._token is not None:
             detach(self._token)
-        if isinstance(error, Exception) and self._span.is_recording():
+        if type(self._span) is not Recorded:
+            return
+        if isinstance(error, Exception):
             self._span.record_exception(error)
             self._span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
         self._span.end()
@@ -318,7 +321,7 @@ def read(traceparent: str, tracestate: str = "") -> Remote | None:
 
 def carrier(span: Span) -> tuple[str, str]:
     """`traceparent` and `tracestate` that name a span; empty texts for an invalid one."""
-    own = known(span)
+    own = span if type(span) is Remote else known(span)
     if own is None:
         return "", ""
     if type(own) is Recorded:
