@@ -46,7 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     run: int = 1
     owner: str = ""
     batch: str | None = None
-    source: str = ""
+    source: str | None = None
     name: str | None = None
     filters: list[FilterSpec] = []
     output: Output = Output()

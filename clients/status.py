@@ -60,7 +60,7 @@ def table(jobs: Sequence[Job]) -> Table:
         rows.add_row(
             job.id,
             Text(job.state, style=STYLES.get(job.state, "")),
-            Text(job.name or job.source),
+            Text(job.name or job.source or job.id),
             Text(short_form(job.filters) or "-"),
             age((now - job.created).total_seconds()) if job.created else "",
             took,

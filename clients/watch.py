@@ -53,7 +53,7 @@ def _lines(changes: Iterator[Job], *, as_json: bool) -> dict[str, Job]:
             write_json(msgspec.to_builtins(job))
         else:
             reason = f" {job.error.code}: {job.error.message}" if job.error else ""
-            write_lines([f"{job.state:<10} {job.id} {job.name or job.source}{reason}"])
+            write_lines([f"{job.state:<10} {job.id} {job.name or job.source or ''}{reason}"])
     return jobs
 
 
