@@ -1,6 +1,7 @@
 """Writes `docs/configuration.md` from the settings classes: `python -m infra.configuration`.
 
-A test compares the file with what this makes, so a setting cannot be added, renamed or given another default in silence.
+A test compares the file with what this makes, so that no setting is added, renamed or given another default in
+silence.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ Every setting is an environment variable, read once at start and checked: a wron
 that says what is allowed. The defaults suit one machine. This page is made from the code by
 `python -m infra.configuration`.
 
-`OTEL_*` variables of the OpenTelemetry SDK are honoured as they are: set `OTEL_EXPORTER_OTLP_ENDPOINT` to export traces.
+`OTEL_*` variables of the OpenTelemetry SDK are honoured as they are: `OTEL_EXPORTER_OTLP_ENDPOINT` exports traces.
 """
 _SECTIONS: Final = (
     ("All services", Settings),

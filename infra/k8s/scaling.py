@@ -1,8 +1,8 @@
 """Writes `scaling.yaml` of each overlay, which has triggers for each partition: `python -m infra.k8s.scaling`.
 
-KEDA allows one ScaledObject per Deployment, and every replica reads every partition. So the ScaledObject of a service has
-triggers for each of its streams, each replica is wanted for a certain backlog in all of them together, and the trigger
-that wants the most replicas decides. A test compares the files with what this makes.
+KEDA allows one ScaledObject per Deployment, and every replica reads every partition. So the ScaledObject of a service
+has triggers for each of its streams, each replica is wanted for a certain backlog in all of them together, and the
+trigger that wants the most replicas decides. A test compares the files with what this makes.
 """
 
 from collections.abc import Iterator, Mapping
