@@ -21,7 +21,7 @@ def run(name: str | None, arguments: Sequence[str]) -> int:
         return 0
     if name not in known:
         raise WrongUsage(f"There is no benchmark {name!r}; there are {', '.join(known) or 'none'}.")
-    return subprocess.run([sys.executable, str(known[name]), *arguments], cwd=_ROOT, check=False).returncode  # noqa: S603 - our own program
+    return subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], cwd=_ROOT, check=False).returncode  # noqa: S603 - our own program
 
 
 def _is_program(path: Path) -> bool:
