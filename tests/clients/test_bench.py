@@ -20,5 +20,5 @@ def test_arguments_go_to_the_benchmark(capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_benchmark_that_is_not_there_is_wrong_usage() -> None:
-    with pytest.raises(WrongUsage, match="there are .*engine"):
+    with pytest.raises(WrongUsage, match=r"there are .*engine"):
         run("nonsense", [])
