@@ -178,6 +178,9 @@ def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
         "DARKROOM_ADMIN_HOST": "127.0.0.1",
         **(plan.jaeger.environment if plan.jaeger else {}),
     }
+    if "DARKROOM_REDIS_URL" not in os.environ:
+        # Server and store are of one data directory, so there is nothing to mix up.
+        environment.setdefault("DARKROOM_STORE_CHECK", "false")
     if plan.key_file is not None:
         environment["DARKROOM_API_KEYS_FILE"] = str(plan.key_file)
     elif os.environ.get("DARKROOM_INSECURE") == "1":

@@ -5,6 +5,7 @@ A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`). K
 or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
 """
 
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, InvalidPathError
+from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from shared.errors import SourceNotFound, StorageUnavailable
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
-    from obstore.store import RetryConfig
+    from obstore import ObjectMeta, SignCapableStore
+    from obstore.store import ClientConfig, RetryConfig
 
 Kind = Literal["originals", "results"]
 
@@ -32,6 +33,10 @@ _OURS = re.compile(r"(originals|results)/\d{4}-\d{2}-\d{2}/[^/]+/([0-9a-f]{64})"
 _MARK: Final = ".darkroom"
 #: An object store is asked again for a few seconds; who waits for longer does so where it can be seen.
 _RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
+#: A connection that does not come about, and a request (of 64 MiB at most by default) that makes no end.
+_CLIENT: "Final[ClientConfig]" = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=30)}
+#: Schemes of stores that sign addresses for themselves.
+_SIGNING: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 #: Control characters, backslashes, and segments that are empty, `.` or `..`.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{0,2}(?:/|$)")
 #: Longest key in bytes that S3 takes; other stores take at least as much.
@@ -111,6 +116,16 @@ class BlobStore:
             self._check_mark()
             await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
 
+    async def create_async(self, key: str, data: bytes) -> bool:
+        """Store an object unless there is one under this key; returns whether it did."""
+        with self._translated(key):
+            self._check_mark()
+            try:
+                await obstore.put_async(self._store, check_key(key), data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
+
     def head(self, key: str) -> Blob | None:
         """What the store knows of an object; none when it is not there."""
         try:
@@ -158,6 +173,18 @@ class BlobStore:
                 dropped += len(paths)
         return dropped
 
+    @property
+    def can_presign(self) -> bool:
+        """Whether the store can be asked for an object directly, with an address that it signed."""
+        return urlsplit(self.url).scheme in _SIGNING
+
+    async def presign_async(self, key: str, seconds: int) -> str:
+        """An address at the store itself that answers the bytes of one object for some seconds."""
+        with self._translated(key):
+            # Stores on disk and in memory sign nothing; `can_presign` tells.
+            store = cast("SignCapableStore", self._store)
+            return await obstore.sign_async(store, "GET", check_key(key), timedelta(seconds=seconds))
+
     async def check(self) -> None:
         """Raise StorageUnavailable unless the store answers."""
         with self._translated("health"):
@@ -194,7 +221,14 @@ def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
         return LocalStore(root, automatic_cleanup=True), mark
     if parts.scheme == "memory":
         return from_url(url), None
-    return from_url(url, retry_config=_RETRIES), None
+    return from_url(url, retry_config=_RETRIES, client_options=_client_options()), None
+
+
+def _client_options() -> "ClientConfig":
+    """Options given here hide those of the environment, so its permission of plain HTTP is handed on."""
+    names = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP")
+    plain = any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in names)
+    return {**_CLIENT, "allow_http": True} if plain else _CLIENT
 
 
 def _blob(meta: "ObjectMeta") -> Blob:

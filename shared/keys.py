@@ -34,6 +34,8 @@ TALLY_TTL: Final = 900
 
 #: Redis hash: engine version → catalogue document. The last known set stays when no worker is alive.
 CATALOGUE_KEY: Final = "darkroom:catalogue"
+#: String: the id of the blob store that all services on this Redis share (see `shared.store_identity`).
+STORE_KEY: Final = "darkroom:store"
 #: Prefix of the heartbeat keys, one per live engine version (string with a TTL).
 HEARTBEAT_PREFIX: Final = "darkroom:heartbeat:"
 

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
         f"file://{Path('.darkroom/blobs').absolute()}",
         description="Blob store, as a URL: file://, s3://, gs://, az:// or memory://. Default: .darkroom/blobs here.",
     )
+    store_check: bool = Field(
+        default=True,
+        description="Whether a service refuses to start with another blob store than the other services on its Redis.",
+    )
     partitions: int = Field(
         1, ge=1, le=1024, description="Number of partitions that jobs are spread over; the same for all services."
     )

@@ -22,6 +22,7 @@ from shared.blobs import BlobStore
 from shared.connections import connect
 from shared.front_door import FrontDoor
 from shared.quotas import Quotas
+from shared.store_identity import StoreIdentity
 from shared.submission import Submitter
 
 #: Connections to Redis. Calls are short; one that finds none free waits for one.
@@ -39,7 +40,9 @@ class IngestService:
         release = version("darkroom")
         self._redis = connect(settings.redis_url, most=_CONNECTIONS)
         store = BlobStore(settings.blob_url)
+        self._identity = StoreIdentity(self._redis, store, wanted=settings.store_check)
         self.health = service_health(release, self._redis, store)
+        self.health.add("store identity", self._identity.check)
         metrics = Metrics(self.registry)
         quotas = Quotas(self._redis, requests=settings.rate_limit, kibibytes=settings.upload_quota)
         offer = Offer(self._redis, settings.catalogue_ttl)
@@ -63,8 +66,9 @@ class IngestService:
         self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
 
     async def start(self) -> None:
-        """Read the documents. There is nothing to wait for: an upload that comes before Redis does gets a 503."""
+        """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503."""
         add_documents(self.web, Documents())
+        await self._identity.start()
 
     async def refresh_metrics(self) -> None:
         """Nothing to measure: all figures are kept as they happen."""

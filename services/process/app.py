@@ -20,6 +20,7 @@ from shared.connections import connect, patience
 from shared.entries import Source
 from shared.health import Health
 from shared.stage import Stage
+from shared.store_identity import StoreIdentity
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class ProcessService:
         self._metrics = Metrics(self.registry)
         self._redis = connect(settings.redis_url, answer_timeout=patience(settings.lease))
         self._store = BlobStore(settings.blob_url)
+        self._identity = StoreIdentity(self._redis, self._store, wanted=settings.store_check)
         self._pool = Pool(settings)
         self._door = PoolDoor(self._pool.size)
         self._developer = Developer(settings, self._redis, self._store, self._pool, self._door, self._metrics)
@@ -64,6 +66,7 @@ class ProcessService:
 
     async def start(self) -> None:
         """Warm the pool, then read, then offer the filters."""
+        await self._identity.start()
         await self._pool.start()
         await self._stage.start()
         await self._stage.outage.persist(self._offer)
@@ -72,6 +75,7 @@ class ProcessService:
         self.health.add("stage", self._stage.check)
         self.health.add("pool", self._check_pool)
         self.health.add("store", self._store.check)
+        self.health.add("store identity", self._identity.check)
         self.health.add("filters", self._check_offer)
 
     async def refresh_metrics(self) -> None:

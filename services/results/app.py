@@ -36,6 +36,7 @@ from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
 from shared.quotas import Quotas
 from shared.stage import Stage, outage_of
+from shared.store_identity import StoreIdentity
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class ResultsService:
         self.registry = self.metrics.registry
         self.redis = connect(self.settings.redis_url, most=_CONNECTIONS, answer_timeout=patience(self.settings.lease))
         self.store = BlobStore(self.settings.blob_url)
+        self._identity = StoreIdentity(self.redis, self.store, wanted=self.settings.store_check)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
         # One for all that uses Redis, so that its absence is told once.
         self.outage = outage_of(self.settings)
@@ -83,8 +85,10 @@ class ResultsService:
         self.health.add("chores", self._check_chores)
         self.health.add("redis", self._ping)
         self.health.add("store", self.store.check)
+        self.health.add("store identity", self._identity.check)
 
     async def start(self) -> None:
+        await self._identity.start()
         for stage in self._stages:
             await stage.start()
         self._tasks = [asyncio.create_task(chore.run()) for chore in self._chores]

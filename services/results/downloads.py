@@ -35,10 +35,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 #: Longest stem of a file name that is offered, in characters.
 _LONGEST_STEM: Final = 100
 
+#: Seconds that an address at the store is good for: enough to begin a download.
+_PRESIGNED: Final = 300
 _OK: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The part that Range asks for.", "content": {"image/*": {}}},
     304: {"description": "Unchanged: If-None-Match names the entity tag."},
+    307: {"description": "Where presigned downloads are on: the address of the bytes at the object store."},
     416: {"description": "The range lies outside of the image."},
 }
 
@@ -102,7 +105,15 @@ async def _answer(context: Context, request: Request, key: str, media_type: str,
     headers = _headers(download, caching)
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
+    if context.settings.presigned_downloads and context.store.can_presign and request.method == "GET":
+        return await _sent_elsewhere(context, key)
     return _send(context, request, download, headers)
+
+
+async def _sent_elsewhere(context: Context, key: str) -> Response:
+    """The bytes come from the store itself. A method that is kept, an answer that nobody keeps: the address expires."""
+    url = await context.store.presign_async(key, _PRESIGNED)
+    return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def _send(context: Context, request: Request, download: Download, headers: dict[str, str]) -> Response:

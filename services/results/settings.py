@@ -38,6 +38,11 @@ class ResultsSettings(AccessSettings):
     trace_url: str | None = Field(
         None, description="Address of a trace for people; {trace_id} stands for its id. None: no links."
     )
+    presigned_downloads: bool = Field(
+        default=False,
+        description="Whether pictures are fetched from the object store itself (s3, gs, az): downloads answer 307 with "
+        "an address that the store signed. Clients must reach the store.",
+    )
     link_secret_file: Path | None = Field(
         None,
         description="File with the secrets that sign links to pictures, of 32 characters or more, one on a line: the "

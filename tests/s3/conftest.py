@@ -1,0 +1,88 @@
+"""A real S3 server (SeaweedFS) behind a network that tests can cut and choke."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.ports import free_port
+from shared.blobs import BlobStore
+from shared.errors import StorageUnavailable
+from tests.support.parts import require
+from tests.support.proxy import Proxy
+from tests.support.servers import ends_with_us
+from tests.support.waiting import wait_until
+
+BUCKET = "darkroom"
+KEY, SECRET = "darkroom-test", "not-a-secret-of-anybody"
+
+
+@dataclass
+class S3:
+    """`environment` is what services need; the address is that of the proxy."""
+
+    network: Proxy
+    environment: Mapping[str, str]
+    url: str = f"s3://{BUCKET}"
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Port of the S3 server, kept for the session."""
+    path = Path(sys.executable).with_name("weed")
+    binary = require("seaweedfs", str(path) if path.exists() else None)
+    folder = tmp_path_factory.mktemp("weed")
+    ports = {name: _port() for name in ("s3", "master", "filer", "volume", "admin", "webdav")}
+    command = [
+        *(binary, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"),
+        *(f"-{name}.port={port}" for name, port in ports.items()),
+        *("-master.telemetry=false", "-webdav=false", "-admin.ui=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+    ]
+    environment = ["/usr/bin/env", f"AWS_ACCESS_KEY_ID={KEY}", f"AWS_SECRET_ACCESS_KEY={SECRET}"]
+    with (
+        ends_with_us([*environment, *command], log=folder / "weed.log") as process,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in _environment(ports["s3"]).items():
+            patch.setenv(name, value)
+        wait_until(lambda: _takes_objects(process, folder), timeout=90)
+        yield ports["s3"]
+
+
+@pytest.fixture
+def s3(weed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """The server as services reach it, and this process too."""
+    with Proxy(weed).running() as network:
+        environment = _environment(network.port)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield S3(network, {**environment, "DARKROOM_BLOB_URL": f"s3://{BUCKET}"})
+
+
+def _environment(port: int) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+
+
+def _takes_objects(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    if process.poll() is not None:
+        raise AssertionError((folder / "weed.log").read_text(errors="replace"))
+    try:
+        BlobStore(f"s3://{BUCKET}").put("inbox/first", b"x")
+    except StorageUnavailable:
+        return False
+    return True
+
+
+def _port() -> int:
+    """A free port whose neighbour for gRPC, 10,000 above, exists."""
+    return next(port for port in iter(lambda: free_port("127.0.0.1"), 0) if port < 55_000)

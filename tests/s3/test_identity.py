@@ -1,0 +1,57 @@
+"""Services on one Redis share one blob store; who brings another one does not start."""
+
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.blobs import BlobStore
+from shared.store_identity import ForeignStore, StoreIdentity
+from tests.s3.conftest import S3
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return (tmp_path / "one").as_uri()
+
+
+async def test_services_with_one_store_start(redis_url: str, folder: str) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        for _ in range(3):
+            await StoreIdentity(redis, BlobStore(folder)).start()
+
+
+async def test_two_machines_with_a_folder_each_are_refused(redis_url: str, folder: str, tmp_path: Path) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        await StoreIdentity(redis, BlobStore(folder)).start()
+        other = StoreIdentity(redis, BlobStore((tmp_path / "other").as_uri()))
+        with pytest.raises(ForeignStore, match="DARKROOM_BLOB_URL"):
+            await other.start()
+        # A move on purpose.
+        await redis.delete(keys.STORE_KEY)
+        await other.start()
+
+
+async def test_a_store_that_is_away_is_compared_when_it_is_back(redis_url: str, folder: str, tmp_path: Path) -> None:
+    away = BlobStore((tmp_path / "other").as_uri())
+    (tmp_path / "other").rename(tmp_path / "unmounted")
+    async with Redis.from_url(redis_url) as redis:
+        await StoreIdentity(redis, BlobStore(folder)).start()
+        identity = StoreIdentity(redis, away)
+        await identity.start()
+        (tmp_path / "unmounted").rename(tmp_path / "other")
+        with pytest.raises(ForeignStore):
+            await identity.check()
+
+
+async def test_an_object_store_keeps_the_first_id(s3: S3, valkey: str) -> None:
+    store = BlobStore(s3.url)
+    async with Redis.from_url(valkey) as redis:
+        await redis.delete(keys.STORE_KEY)
+        await StoreIdentity(redis, store).start()
+        known = await redis.get(keys.STORE_KEY)
+        await StoreIdentity(redis, store).start()
+        assert await redis.get(keys.STORE_KEY) == known == bytes(await store.get_async("store-id"))
+        assert not await store.create_async("store-id", b"another")
+        await redis.delete(keys.STORE_KEY)

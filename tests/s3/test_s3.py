@@ -1,0 +1,114 @@
+"""Blobs on S3, on a real server: the whole way of a picture, and a store that is wrong, slow or away."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared import blobs
+from shared.blobs import BlobStore
+from shared.errors import SourceNotFound, StorageUnavailable
+from tests.ingest.pictures import picture
+from tests.s3.conftest import S3
+from tests.support import stack as stacks
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def http(s3: S3, tmp_path: Path) -> Iterator[httpx.Client]:
+    """The whole product with its blobs on S3, reached over HTTP."""
+    running = stacks.start(tmp_path, environment={**s3.environment, "DARKROOM_PRESIGNED_DOWNLOADS": "true"})
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
+        yield client
+    s3.network.mend()
+    assert running.stop() == 0, running.logged()
+
+
+def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http: httpx.Client) -> None:
+    first = _upload(http)
+    wait_until(lambda: _state(http, first) == "done", timeout=90)
+    answer = http.get(f"{first}/result")
+    assert answer.status_code == 307
+    assert answer.headers["cache-control"] == "no-store"
+    with httpx.Client(trust_env=False) as outside:
+        result = outside.get(answer.headers["location"])
+    assert (result.status_code, result.content[:4]) == (200, b"\xff\xd8\xff\xe0")
+
+    s3.network.cut()
+    refused = http.post("/v1/images", params={"filters": "negative"}, content=picture())
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+    assert "retry-after" in refused.headers
+    retried = http.get(f"{first}/original")
+    assert (retried.status_code, retried.json()["code"]) == (503, "storage_unavailable")
+
+    s3.network.mend()
+    wait_until(lambda: http.get("/health/ready").status_code == 200, timeout=90)
+    second = _upload(http, filters="negative")
+    wait_until(lambda: _state(http, second) == "done", timeout=90)
+
+
+def test_a_store_keeps_replaces_lists_and_drops_by_day(s3: S3) -> None:
+    store = BlobStore(s3.url)
+    store.put("results/2026-11-24/bob/one", b"1")
+    store.put("results/2026-11-24/bob/one", b"22")
+    assert bytes(store.get("results/2026-11-24/bob/one")) == b"22"
+    with pytest.raises(SourceNotFound):
+        store.get("results/2026-11-24/bob/none")
+
+
+async def test_a_day_goes_as_a_whole(s3: S3) -> None:
+    store = BlobStore(s3.url)
+    for name in ("a", "b", "c"):
+        store.put(f"originals/2025-01-01/bob/{name}", b"1")
+    assert "2025-01-01" in await store.days("originals")
+    assert await store.drop_day("originals", "2025-01-01") == 3
+    # This server goes on to list the empty folder, which S3 itself has none of.
+    assert await store.drop_day("originals", "2025-01-01") == 0
+
+
+def test_wrong_credentials_are_an_unavailable_store_and_not_shown(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")
+    store = BlobStore(s3.url)
+    for act in (
+        lambda: store.put("inbox/x", b"1"),
+        lambda: store.get("inbox/first"),
+        lambda: store.head("inbox/first"),
+    ):
+        with pytest.raises(StorageUnavailable) as refused:
+            act()
+        assert "secret" not in refused.value.message
+
+
+def test_a_store_that_is_away_is_unavailable_and_comes_back(s3: S3) -> None:
+    store = BlobStore(s3.url)
+    s3.network.cut()
+    with pytest.raises(StorageUnavailable):
+        store.get("inbox/first")
+    s3.network.mend()
+    assert bytes(store.get("inbox/first")) == b"x"
+
+
+def test_a_store_that_makes_no_end_is_given_up(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = timedelta(seconds=1)
+    monkeypatch.setattr(blobs, "_CLIENT", {"connect_timeout": second, "timeout": second})
+    monkeypatch.setattr(blobs, "_RETRIES", {"max_retries": 0})
+    store = BlobStore(s3.url)
+    s3.network.choked = True
+    with pytest.raises(StorageUnavailable):
+        store.put("inbox/slow", b"1")
+
+
+def _upload(http: httpx.Client, filters: str = "sepia") -> str:
+    answer = http.post("/v1/images", params={"filters": filters}, content=picture())
+    assert answer.status_code == 202, answer.text
+    link: str = answer.json()["jobs"][0]["links"]["self"]
+    return link
+
+
+def _state(http: httpx.Client, job: str) -> str:
+    state: str = http.get(job).json()["state"]
+    return state
