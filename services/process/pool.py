@@ -26,7 +26,7 @@ _MIB: Final = 1024 * 1024
 #: Seconds before a child that could not start is tried again: first and longest.
 _RETRY: Final = (0.2, 10.0)
 #: Tries to start a child of a new pool before the service gives up.
-_START_TRIES: Final = 3
+_START_TRIES: Final = 8
 
 
 @dataclass(slots=True)

@@ -94,7 +94,7 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
     senders = Senders(fleet, ledger, seed=plan.seed, limit=plan.jobs, pause=plan.pause)
     try:
         fleet.start()
-        await eventually(lambda: all(member.up for member in (fleet.server, *fleet.members)), timeout=120)
+        await _all_up(fleet)
         reading = asyncio.create_task(seen.read_along(fleet.redis_url))
         sending = asyncio.create_task(senders.run(http=4, stream=2))
         raging = asyncio.create_task(storm.rage(stop))
@@ -107,6 +107,8 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
         log(f"the storm is over after {len(ledger.promises)} jobs; waiting for all to settle")
         await _settle(fleet, ledger, plan.patience)
         calm_after = time.monotonic() - began
+        # Others may have settled everything while the last one that was restarted is still loading.
+        await _all_up(fleet)
         reading.cancel()
         await asyncio.wait({reading})
         verdict = await audit(fleet, ledger, seen, storm.silenced)
@@ -115,6 +117,10 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
     starts = sum(member.starts for member in (fleet.server, *fleet.members))
     tracebacks = [line for member in fleet.members for line in _tracebacks(member.log)]
     return Report(plan, verdict, ledger, storm.blows, starts, [*storm.bad_drains, *storm.died], calm_after, tracebacks)
+
+
+async def _all_up(fleet: fleets.Fleet) -> None:
+    await eventually(lambda: all(member.up for member in (fleet.server, *fleet.members)), timeout=120)
 
 
 async def _settle(fleet: fleets.Fleet, ledger: Ledger, patience: float) -> None:
