@@ -37,9 +37,11 @@ def install() -> Path | None:
     if shutil.which("npm") is None or shutil.which("node") is None:
         return None
     CACHE.mkdir(parents=True, exist_ok=True)
+    wanted, installed = SOURCE / "package.json", CACHE / "package.json"
+    stale = not installed.exists() or installed.read_bytes() != wanted.read_bytes()
     for file in SOURCE.iterdir():
         shutil.copy2(file, CACHE)
-    if not (CACHE / "node_modules" / "bullmq").exists():
+    if stale or not (CACHE / "node_modules").exists():
         command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
         subprocess.run(command, cwd=CACHE, check=True)
     return CACHE

@@ -1,9 +1,10 @@
 // Adds jobs to a BullMQ queue and waits until all are completed: `node add.mjs REDIS_URL JOBS BULK`.
 // Prints one JSON line: seconds from the first add to the last completion, CPU seconds of this process.
 import { Queue, QueueEvents } from "bullmq";
+import { Redis } from "ioredis";
 
 const [url, jobs, bulk] = process.argv.slice(2);
-const connection = { url, maxRetriesPerRequest: null };
+const connection = new Redis(url, { maxRetriesPerRequest: null });
 const queue = new Queue("images", { connection });
 await queue.obliterate({ force: true });
 const count = Number(jobs);

@@ -1,13 +1,14 @@
 // The recipe's HTTP hop: Express takes an image, raw or as a form, keeps it in memory and adds a BullMQ job.
 // `node express.mjs REDIS_URL PORT`. Prints `ready`.
 import { Queue } from "bullmq";
+import { Redis } from "ioredis";
 import express from "express";
 import multer from "multer";
 import { mkdir, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 
 const [url, port, folder] = process.argv.slice(2);
-const queue = new Queue("images", { connection: { url } });
+const queue = new Queue("images", { connection: new Redis(url) });
 const upload = multer({ storage: multer.memoryStorage(), limits: { fileSize: 64 * 1024 * 1024 } });
 const app = express();
 await mkdir(folder, { recursive: true });

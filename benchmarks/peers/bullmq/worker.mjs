@@ -1,9 +1,10 @@
 // A BullMQ worker that does nothing: `node worker.mjs REDIS_URL CONCURRENCY`. Prints `ready`, then lives until SIGTERM.
 import { Worker } from "bullmq";
+import { Redis } from "ioredis";
 
 const [url, concurrency] = process.argv.slice(2);
 const worker = new Worker("images", async () => null, {
-  connection: { url, maxRetriesPerRequest: null },
+  connection: new Redis(url, { maxRetriesPerRequest: null }),
   concurrency: Number(concurrency),
 });
 await worker.waitUntilReady();
