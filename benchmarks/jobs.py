@@ -15,6 +15,7 @@ from benchmarks import bullmq, report
 from benchmarks.stack import Running, stack
 from shared import keys
 from shared.blobs import blob_key
+from shared.connections import connect
 from shared.events import ImageUploaded
 from shared.submission import Submission, Submitter
 
@@ -70,7 +71,7 @@ def describe(rounds: list[Round], theirs: list[bullmq.Measured], jobs: int) -> l
 async def measure(running: Running, jobs: int) -> Round:
     """Submit `jobs` jobs and wait until the last one is terminal."""
     ours = psutil.Process(os.getpid())
-    async with Redis.from_url(running.redis_url) as redis:
+    async with connect(running.redis_url) as redis:
         before, own_before = running.cpu(), sum(ours.cpu_times()[:2])
         start = time.perf_counter()
         done = asyncio.create_task(_terminal(redis, await settled(redis) + jobs))

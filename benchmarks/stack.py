@@ -19,6 +19,8 @@ from redis.retry import Retry
 from infra.ports import free_port
 from infra.server import valkey_binary
 
+#: The configuration that the product gives its server: append-only file, synced every second.
+_CONFIG = Path(__file__).parents[1] / "infra" / "redis" / "redis.conf"
 #: Services run with the log level that a busy production has; one line per job is measured too with `info`.
 _ENVIRONMENT = {"DARKROOM_LOG_LEVEL": "warning", "DARKROOM_LOG_FORMAT": "json"}
 
@@ -62,9 +64,8 @@ def stack(*services: str, **settings: str | int | float) -> Iterator[Running]:
 def server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """A Valkey with its append-only file in `folder`, synced every second."""
     port = free_port("127.0.0.1")
-    command = [str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    options = ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+    command = [str(valkey_binary()), str(_CONFIG), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     try:
         with Redis.from_url(url, retry=Retry(ConstantBackoff(0.02), 250)) as client:

@@ -8,12 +8,14 @@ from collections import Counter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool, Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
+from redis.typing import EncodableT
 
 from shared.scripts import RedisClient
 
@@ -60,6 +62,15 @@ class _Frank:
             # What uvloop says when the other side closed the connection just now.
             await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
             raise NoConnection(str(error)) from error
+
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
+        """Pack in C: redis-py's asyncio connections do it in Python, a third of the CPU time of a busy service."""
+        # A command of two words, such as CONFIG SET, comes as one argument.
+        name = args[0].encode() if isinstance(args[0], str) else bytes(args[0])  # type: ignore[arg-type] # a name
+        try:
+            return [hiredis.pack_command((*name.split(), *args[1:]))]  # type: ignore[arg-type] # its stub says one
+        except TypeError as error:
+            raise DataError(str(error)) from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
         try:
