@@ -2,7 +2,8 @@
 
 The hash `job:{p}:<id>` holds `state`, `run`, `version`, `owner`, `batch`, `created`, `started`, `finished` (ms since
 the epoch), `attempts`, `trace` (32 hexadecimal digits), `code` (of a failed job), `bulk` ("1" for low priority),
-`upload` (the upload event as JSON, until the job is terminal) and `progress` (the progress event that ended the run).
+and `event` as JSON: the progress event that ended the run of a done or failed job, else the upload event. A field that
+is not there has the value that most jobs have: run 1, no attempt, no trace, not bulk.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"
 LIVE: Final = frozenset({"queued", "processing"})
 #: States that a run never leaves. `deleted` is the tombstone of a job, and final for every run.
 TERMINAL: Final = frozenset({"done", "failed", "cancelled", "deleted"})
+
+#: States whose `event` is the progress event.
+_ENDED_BY_EVENT: Final = frozenset({b"done", b"failed"})
 
 _upload = msgspec.json.Decoder(ImageUploaded)
 _progress = msgspec.json.Decoder(ImageProgress)
@@ -59,8 +63,9 @@ def read(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
     state = fields.get(b"state")
     if state is None:
         return None
-    progress = _progress.decode(fields[b"progress"]) if b"progress" in fields else None
-    upload = _upload.decode(fields[b"upload"]) if b"upload" in fields else None
+    event = fields.get(b"event")
+    progress = _progress.decode(event) if event and state in _ENDED_BY_EVENT else None
+    upload = _upload.decode(event) if event and progress is None else None
     return JobRecord(
         id=job_id,
         state=_state(state),
@@ -71,7 +76,7 @@ def read(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
         created=int(fields.get(b"created", 0)),
         started=int(fields.get(b"started", 0)),
         finished=int(fields.get(b"finished", 0)),
-        attempts=int(fields.get(b"attempts", 0)),
+        attempts=max(int(fields.get(b"attempts", 0)), progress.attempt if progress else 0),
         trace=_text(fields, b"trace"),
         bulk=fields.get(b"bulk") == b"1",
         upload=upload or (progress.upload if progress else None),

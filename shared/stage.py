@@ -13,7 +13,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -98,11 +98,11 @@ class Stage:
         for source in sources:
             for _ in range(lanes):
                 self._lanes.add(source)
-        self._renewing = Chore("renew leases", self.leases.renew, pause=settings.lease / RENEWALS, outage=self.outage)
-        self._chores = [Chore("keep house", self._keep_house, pause=HOUSEKEEPING, outage=self.outage)]
+        self._renewing = self._chore("renew leases", self.leases.renew, pause=settings.lease / RENEWALS)
+        self._chores = [self._chore("keep house", self._keep_house, pause=HOUSEKEEPING)]
         for source in sources:
             look = partial(self._takeover.look, source)
-            self._chores.append(Chore("take over", look, pause=self._takeover.pause, outage=self.outage))
+            self._chores.append(self._chore("take over", look, pause=self._takeover.pause))
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -182,14 +182,18 @@ class Stage:
         loaded = self._scripts.get(script) or self._scripts.setdefault(script, scripts.load(self._redis, script))
         return await self.outage.persist(self._with_groups, loaded, **call)
 
-    async def _with_groups(self, script: AsyncScript, **call: Any) -> Any:  # noqa: ANN401
+    def _chore(self, name: str, step: Callable[[], Awaitable[None]], *, pause: float) -> Chore:
+        return Chore(name, partial(self._with_groups, step), pause=pause, outage=self.outage)
+
+    async def _with_groups(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:  # noqa: ANN401
+        """Call once more when the groups were gone: that they are lost is no outage, they are made again."""
         try:
-            return await script(**call)
+            return await call(**arguments)
         except ResponseError as error:
             if told_by(error) != "NOGROUP":
                 raise
         await self._ensure()
-        return await script(**call)
+        return await call(**arguments)
 
     async def _ensure(self) -> None:
         for source in self._sources:

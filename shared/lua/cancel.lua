@@ -18,7 +18,7 @@ if state == 'deleted' or live ~= (ARGV[1] == 'cancel') then
 end
 
 local function tell(kind, id, url)
-  redis.call('XADD', KEYS[3], '*', 'type', kind, 'id', id, 'run', run, 'owner', owner, 'url', url, 'traceparent', ARGV[8])
+  redis.call('XADD', KEYS[3], '*', 'type', kind, 'id', id, 'run', run or '1', 'owner', owner, 'url', url, 'traceparent', ARGV[8])
 end
 
 local version = redis.call('INCR', KEYS[2])
@@ -42,7 +42,7 @@ if live then
     end
   end
 else
-  redis.call('HDEL', KEYS[1], 'upload', 'progress', 'code', 'trace', 'started', 'attempts', 'bulk')
+  redis.call('HDEL', KEYS[1], 'event', 'code', 'trace', 'started', 'attempts', 'bulk')
 end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('PUBLISH', ARGV[5], '[{"v":' .. version .. ',"job":"' .. ARGV[2] .. '","batch":"' .. batch .. '","owner":"' ..

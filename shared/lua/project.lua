@@ -12,7 +12,8 @@
 --
 -- The state of a job is the pair (run, rank), rank 0 queued, 1 processing, 2 terminal, and an event only ever raises
 -- it: any order and any repetition of the same events ends in the same state. `deleted` is above every run.
--- Safe to repeat: an entry counts only while it is pending, and the script acknowledges it. Needs no memory from the server's limit.
+-- Safe to repeat for that reason; only a job that is not known (any more) is made for nothing but a pending entry. The script
+-- acknowledges what it applied. Needs no memory from the server's limit.
 local group, channel, live, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local TARGET = {started = 'processing', processed = 'done', failed = 'failed'}
 local RANK = {queued = 0, processing = 1, done = 2, failed = 2, cancelled = 2, deleted = 2}
@@ -84,14 +85,18 @@ local function apply(e)
     unpack(redis.call('HMGET', e.key, 'state', 'run', 'owner', 'batch', 'created', 'started', 'attempts'))
   local known = state
   if not state then
+    if #redis.call('XPENDING', KEYS[1], group, e.entry, e.entry, 1) == 0 then
+      return 0, 0
+    end
     state, run, owner, batch, created, started, attempts = create(e)
   end
+  run = run or '1'
   local newer = tonumber(e.run) > tonumber(run)
   if owner ~= e.owner or (batch ~= '' and batch ~= e.batch) or state == 'deleted' or tonumber(e.run) < tonumber(run) then
     return 1, created
   end
   if newer then
-    redis.call('HDEL', e.key, 'started', 'finished', 'progress', 'code')
+    redis.call('HDEL', e.key, 'started', 'finished', 'code', 'attempts')
     started, attempts = false, '0'
   end
   local target, was = TARGET[e.type], RANK[state]
@@ -104,7 +109,8 @@ local function apply(e)
   if e.type == 'started' and (not started or tonumber(e.at) < tonumber(started)) then
     set('started', e.at)
   end
-  if tonumber(e.attempt) > tonumber(attempts or '0') then
+  -- The event that ends a run tells its attempt itself.
+  if e.type == 'started' and tonumber(e.attempt) > tonumber(attempts or '0') then
     set('attempts', e.attempt)
   end
   if not raised and not again then
@@ -116,25 +122,26 @@ local function apply(e)
   version = version + 1
   local mark, ended = string.format('%d', version), RANK[target] == 2
   set('state', target)
-  set('run', e.run)
   set('version', mark)
+  if newer then
+    set('run', e.run)
+  end
   if e.trace ~= '' then
     set('trace', e.trace)
   end
   if ended then
     set('finished', e.at)
-    set('progress', e.document)
+    set('event', e.document)
     if e.code ~= '' then
       set('code', e.code)
       tally['code:' .. e.code] = (tally['code:' .. e.code] or 0) + 1
     end
     tally[target] = (tally[target] or 0) + 1
   elseif newer or not known then
-    set('upload', e.document)
+    set('event', e.document)
   end
   redis.call('HSET', e.key, unpack(fields))
   if ended then
-    redis.call('HDEL', e.key, 'upload')
     redis.call('EXPIRE', e.key, kept)
     if e.webhook ~= '' then
       tell(e, 'job.' .. target, e.job, e.webhook)
@@ -150,30 +157,22 @@ local function apply(e)
   return 2, created
 end
 
--- What of the batch is still pending, in one look; an entry that the answer has no room for is looked up by itself.
-local pending, fresh = {}, {}
-local wanted = (#ARGV - 5) / 15
-for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, ARGV[6], ARGV[#ARGV - 14], 2 * wanted)) do
-  pending[entry[1]] = true
-end
-local key = 6
+local entries, key = {}, 6
 for i = 6, #ARGV, 15 do
-  local id, outcome, created = ARGV[i], 0, 0
-  if pending[id] or (pending[id] == nil and #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 1) then
-    pending[id], fresh[#fresh + 1] = false, id
-    outcome, created = apply({
-      key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
-      type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4], batch = ARGV[i + 5],
-      expected = ARGV[i + 6], created = ARGV[i + 7], at = ARGV[i + 8], attempt = ARGV[i + 9], trace = ARGV[i + 10],
-      code = ARGV[i + 11], document = ARGV[i + 12], webhook = ARGV[i + 13], traceparent = ARGV[i + 14],
-    })
-  end
+  entries[#entries + 1] = ARGV[i]
+  local outcome, created = apply({
+    key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
+    entry = ARGV[i], type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4],
+    batch = ARGV[i + 5], expected = ARGV[i + 6], created = ARGV[i + 7], at = ARGV[i + 8], attempt = ARGV[i + 9],
+    trace = ARGV[i + 10], code = ARGV[i + 11], document = ARGV[i + 12], webhook = ARGV[i + 13],
+    traceparent = ARGV[i + 14],
+  })
   outcomes[#outcomes + 1] = outcome
   outcomes[#outcomes + 1] = tonumber(created)
   key = key + 4
 end
-if #fresh > 0 then
-  redis.call('XACK', KEYS[1], group, unpack(fresh))
+if #entries > 0 then
+  redis.call('XACK', KEYS[1], group, unpack(entries))
 end
 for _, sum in ipairs(batches) do
   close(sum)

@@ -17,7 +17,7 @@ local state, known_run, known_owner = unpack(redis.call('HMGET', KEYS[3], 'state
 if state == 'deleted' or (state and known_owner ~= owner) then
   return -2
 end
-if state and tonumber(known_run) >= tonumber(run) then
+if state and tonumber(known_run or 1) >= tonumber(run) then
   return -1
 end
 if letter ~= '' and redis.call('XDEL', KEYS[1], letter) == 0 then
@@ -41,9 +41,9 @@ if batch ~= '' then
   redis.call('EXPIRE', KEYS[8], ARGV[11])
 end
 local version = redis.call('INCR', KEYS[4])
-redis.call('HDEL', KEYS[3], 'started', 'finished', 'progress', 'code')
+redis.call('HDEL', KEYS[3], 'started', 'finished', 'code')
 redis.call('HSET', KEYS[3], 'state', 'queued', 'run', run, 'version', version, 'attempts', '0', 'trace', ARGV[9],
-  'upload', ARGV[6])
+  'event', ARGV[6])
 if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[3], 'bulk', '1')
 end

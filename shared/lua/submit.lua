@@ -38,9 +38,12 @@ local function record(job_key, at, request)
   if redis.call('EXISTS', job_key) == 1 then return false end
   local id, event = ARGV[at], ARGV[at + 1]
   version = version + 1
-  redis.call('HSET', job_key, 'state', 'queued', 'run', '1', 'version', version, 'owner', request.owner,
-    'batch', request.batch, 'created', now, 'attempts', '0', 'trace', ARGV[at + 4], 'upload', event,
-    'bulk', request.bulk and '1' or '')
+  -- What most jobs do not have is not there, and an absent run is the first.
+  local fields = {'state', 'queued', 'version', version, 'owner', request.owner, 'batch', request.batch, 'created', now,
+    'event', event}
+  if ARGV[at + 4] ~= '' then fields[#fields + 1], fields[#fields + 2] = 'trace', ARGV[at + 4] end
+  if request.bulk then fields[#fields + 1], fields[#fields + 2] = 'bulk', '1' end
+  redis.call('HSET', job_key, unpack(fields))
   redis.call('EXPIRE', job_key, live)
   local members = request.members
   members[#members + 1], members[#members + 2] = now, id

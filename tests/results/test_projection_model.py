@@ -14,7 +14,7 @@ from services.results.cancel import cancel_or_delete
 from services.results.reader import Reader
 from shared import keys
 from shared.errors import NotFound
-from shared.events import ImageProgress
+from shared.events import ImageProgress, ImageUploaded
 from tests.results.story import SOURCE, Story, failed, processed, started, upload
 
 JOBS = ("0-a", "0-b")
@@ -165,9 +165,8 @@ async def _project_all(url: str, published: list[ImageProgress]) -> dict[bytes, 
     # When it happened, and in how many visible steps, is the order's own.
     times = {b"started": b"set", b"finished": b"set", b"created": b"set", b"version": b"set"}
     stable = {name: times.get(name, value) for name, value in record.items()}
-    if b"progress" in stable:
-        progress = msgspec.json.decode(stable[b"progress"], type=ImageProgress)
-        stable[b"progress"] = f"{progress.type} {progress.run} {progress.upload.run}".encode()
-    if b"upload" in stable:
-        stable[b"upload"] = b"set"
+    if b"event" in stable:
+        ended = stable[b"state"] in (b"done", b"failed")
+        event = msgspec.json.decode(stable[b"event"], type=ImageProgress if ended else ImageUploaded)
+        stable[b"event"] = f"{type(event).__name__} {event.run}".encode()
     return stable
