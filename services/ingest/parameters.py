@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from services.ingest.accepting import best_format
 from shared.errors import InvalidParameter
 from shared.events import Output
 
@@ -14,8 +15,8 @@ from shared.events import Output
 WRITTEN: Final = ("jpeg", "png", "webp", "avif")
 LOSSLESS: Final = ("png", "webp")
 ANIMATED: Final = ("png", "webp", "avif")
-#: What `format` takes; `source` is the format of the picture itself.
-FORMATS: Final = ("source", *WRITTEN)
+#: What `format` takes; `source` is the format of the picture itself, `auto` the one that the sender shows best.
+FORMATS: Final = ("source", "auto", *WRITTEN)
 SUBSAMPLINGS: Final = ("420", "422", "444")
 METADATA: Final = ("none", "icc", "all")
 FRAMES: Final = ("first", "all")
@@ -42,10 +43,11 @@ class Parameters(msgspec.Struct, frozen=True):
 NO_PARAMETERS: Final = Parameters()
 
 
-def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
+def read_parameters(pairs: Iterable[tuple[str, str]], *, accept: str = "") -> Parameters:
     """Read parameters from names and texts. Raises InvalidParameter, saying what is allowed.
 
-    An empty text is a parameter that was not given, as in a form whose field was left empty.
+    An empty text is a parameter that was not given, as in a form whose field was left empty. `accept` is the header of
+    the request, for `format=auto`.
     """
     given: dict[str, str] = {}
     for name, text in pairs:
@@ -58,7 +60,7 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
         if name in given:
             raise InvalidParameter(f"{name} is given twice.", parameter=name)
         given[name] = text.strip()
-    return _read({name: text for name, text in given.items() if text}) if given else NO_PARAMETERS
+    return _read({name: text for name, text in given.items() if text}, accept) if given else NO_PARAMETERS
 
 
 def read_idempotency_key(text: str | None) -> str | None:
@@ -79,17 +81,21 @@ def display_name(text: str | None) -> str | None:
     return " ".join(shown.split())[:_LONGEST_NAME] or None
 
 
-def _read(given: Mapping[str, str]) -> Parameters:
+def _read(given: Mapping[str, str], accept: str) -> Parameters:
     values = {name: _READERS[name](text) for name, text in given.items()}
     if "expected" in values and "batch" not in values:
         raise InvalidParameter("expected is for requests that join a batch; give batch too.", parameter="expected")
-    output = _output({name: values.pop(name) for name in _OUTPUT_READERS if name in values})
+    output = _output({name: values.pop(name) for name in _OUTPUT_READERS if name in values}, accept)
     bulk = values.pop("priority", "normal") == "bulk"
     # Each reader returns the type of its field.
     return Parameters(output=output, bulk=bulk, **values)  # type: ignore[arg-type]
 
 
-def _output(values: dict[str, object]) -> Output:
+def _output(values: dict[str, object], accept: str) -> Output:
+    if values.get("format") == "auto":
+        lossless, animated = values.get("lossless"), values.get("frames") == "all"
+        able = [name for name in WRITTEN if (not lossless or name in LOSSLESS) and (not animated or name in ANIMATED)]
+        values["format"] = best_format(accept, able) or "source"
     if values.get("format") == "source":
         del values["format"]
     output = Output(**values)  # type: ignore[arg-type] # each reader returns the type of its field

@@ -45,10 +45,11 @@ class Stored(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Who sends a request, and its idempotency key if it has one."""
+    """Who sends a request, its idempotency key if it has one, and what it accepts."""
 
     owner: str
     idempotency_key: str | None
+    accept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,12 @@ class Uploads:
     async def accept(self, request: Request) -> tuple[Response, str]:
         """The 202 for an upload, and its outcome for the metrics: accepted or repeated."""
         identity = admit(request, "submit")
-        caller = Caller(identity.owner, read_idempotency_key(request.headers.get("idempotency-key")))
+        headers = request.headers
+        key = read_idempotency_key(headers.get("idempotency-key"))
+        caller = Caller(identity.owner, key, ",".join(headers.getlist("accept")))
         if identity.key_id is not None:
             await self._quotas.check_bytes(caller.owner, declared_length(request))
-        boundary = boundary_of(request.headers.get("content-type", ""))
+        boundary = boundary_of(headers.get("content-type", ""))
         if boundary is None:
             plan, stored = await self._receive_raw(request, caller)
         else:
@@ -132,7 +135,7 @@ class Uploads:
         return plan or await self._plan(pairs, caller), stored
 
     async def _plan(self, pairs: list[tuple[str, str]], caller: Caller) -> Plan:
-        parameters = read_parameters(pairs)
+        parameters = read_parameters(pairs, accept=caller.accept)
         chain = await self._offer.check(parameters.filters)
         partition = partition_for(caller.owner, parameters.batch, caller.idempotency_key, self._settings.partitions)
         await self._backlog.admit(keys.uploaded(partition, bulk=parameters.bulk))

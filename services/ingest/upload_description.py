@@ -77,7 +77,8 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         **_TEXT,
         "enum": list(FORMATS),
         "default": "source",
-        "description": "Format of the result; source is the image's own, or png where that is not written.",
+        "description": "Format of the result. source: the image's own, or png where that is not written. "
+        "auto: avif or webp where the request's Accept names it, else source.",
     },
     "quality": {
         "type": "integer",

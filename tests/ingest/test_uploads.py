@@ -34,6 +34,15 @@ async def test_a_raw_body_becomes_one_job_and_one_event(ingest: Running) -> None
     assert bytes(ingest.store.get(event.source)) == data
 
 
+async def test_the_result_of_auto_has_the_format_that_the_sender_accepts(ingest: Running) -> None:
+    headers = {"Accept": "image/webp,*/*;q=0.8"}
+    response = await ingest.http.post("/v1/images", params={"format": "auto"}, content=picture(), headers=headers)
+
+    assert response.status_code == 202
+    (entry,) = await ingest.entries()
+    assert msgspec.json.decode(entry[b"data"], type=ImageUploaded).output == Output("webp")
+
+
 async def test_a_job_is_readable_as_soon_as_its_202(ingest: Running) -> None:
     response = await ingest.http.post("/v1/images", content=picture())
 
