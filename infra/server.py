@@ -19,6 +19,21 @@ from infra.supervisor import Program
 
 _BASE_CONFIG: Final = Path(__file__).with_name("redis") / "redis.conf"
 _HOST: Final = "127.0.0.1"
+#: The wheel's server uses the allocator of glibc, whose cache of freed blocks holds 7 of each size, while one batch of
+#: jobs frees thousands: with room for them a job costs the server a third less. Large buffers (of the append-only file)
+#: come from the heap, which keeps what 256 MiB can hold. Other systems ignore the variable.
+ALLOCATOR: Final = {
+    "GLIBC_TUNABLES": ":".join(
+        f"glibc.malloc.{name}={value}"
+        for name, value in {
+            "tcache_count": 8192,
+            "mxfast": 0,
+            "mmap_threshold": 32 << 20,
+            "trim_threshold": 256 << 20,
+            "top_pad": 16 << 20,
+        }.items()
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,7 @@ def embedded(data_dir: Path, *, lock: int) -> Embedded:
     program = Program(
         name="redis",
         argv=[str(valkey_binary()), str(config)],
-        environment={"PATH": os.environ.get("PATH", "")},
+        environment={"PATH": os.environ.get("PATH", ""), **ALLOCATOR},
         grace=20.0,
         keep=(lock,),
         # It syncs its file and ends.
