@@ -81,6 +81,15 @@ def test_an_image_without_pixels_has_no_library_of_pixels(service: str) -> None:
     assert not names & {"numpy", "numba", "opencv-python-headless", "simplejpeg"}
 
 
+def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any]) -> None:
+    assert not re.search(r"(?i)password[^\n]*darkroom\b", TEXT.replace("redis-password", ""))
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-password"
+        assert service["secrets"] == ["redis-password"]
+    assert (ROOT / compose["secrets"]["redis-password"]["file"]).read_text().strip()
+
+
 def test_the_gateway_sends_results_what_the_origin_sends_it() -> None:
     caddy = (ROOT / "infra" / "docker" / "Caddyfile").read_text()
     paths = re.search(r"@results path (.*)", caddy)
