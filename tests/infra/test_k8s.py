@@ -251,7 +251,9 @@ def test_secrets_are_named_and_never_written_down(manifests: Manifests) -> None:
 def test_without_keys_nothing_is_served(manifests: Manifests) -> None:
     for name, pod in _pods(manifests):
         if name in ("ingest", "results"):
-            assert "DARKROOM_API_KEYS_FILE" in {variable["name"] for variable in pod["containers"][0]["env"]}
+            given = {variable["name"] for variable in pod["containers"][0]["env"]}
+            assert "DARKROOM_API_KEYS_FILE" in given
+            assert "DARKROOM_INSECURE" not in given
 
 
 def test_images_use_pinned_versions(manifests: Manifests) -> None:
