@@ -137,8 +137,9 @@ class Uploads:
                     pairs.append((part.name, part.text))
                     plan = None
                 elif isinstance(part, ImageStart):
-                    plan = _holds_image(plan or await self._plan(pairs, caller))
+                    plan = plan or await self._plan(pairs, caller)
                 elif part.intake.size or part.name:  # a form whose file was not chosen sends an empty, unnamed part
+                    plan = _holds_image(plan or await self._plan(pairs, caller))
                     stored.append(await self._keep_part(part, caller.owner))
         plan = plan or await self._plan(pairs, caller)
         if stored:
