@@ -12,6 +12,7 @@ from clients.calls import Call, Send, UploadOptions, answered, document, jobs_re
 from clients.errors import WrongUsage
 from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted
 from clients.multipart import Image
+from shared.secret_files import SecretFileError, secret
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 URL_VARIABLE: Final = "DARKROOM_URL"
@@ -33,7 +34,7 @@ class ClientBase:
     ) -> None:
         """`url` is that of the service, else DARKROOM_URL, else http://127.0.0.1:8080.
 
-        `key` is an API key, else the one in DARKROOM_API_KEY if there is one.
+        `key` is an API key, else the one in DARKROOM_API_KEY, or in the file that DARKROOM_API_KEY_FILE names.
         `timeout` is in seconds and bounds each wait for the network, `retry_for` all tries of one call.
         """
         self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
@@ -43,7 +44,7 @@ class ClientBase:
             "base_url": self.url,
             "timeout": httpx.Timeout(timeout, connect=10.0, pool=None),
             "limits": httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-            "headers": {"User-Agent": "darkroom-client", **_authorization(key or os.environ.get(KEY_VARIABLE))},
+            "headers": {"User-Agent": "darkroom-client", **_authorization(key or _key())},
             # Certificates take longer to load than most calls take; without https there is nothing to verify.
             "verify": self.url.startswith("https:"),
             # A proxy of the environment is for other machines.
@@ -93,6 +94,13 @@ class ClientBase:
 
     def _queue(self) -> Call[dict[str, Any]]:
         return self._document(Send("GET", "/v1/queue"), dict[str, Any])
+
+
+def _key() -> str | None:
+    try:
+        return secret(KEY_VARIABLE)
+    except SecretFileError as error:
+        raise WrongUsage(f"{error}.") from error
 
 
 def _authorization(key: str | None) -> dict[str, str]:

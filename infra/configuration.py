@@ -14,7 +14,7 @@ from services.ingest.settings import IngestSettings
 from services.process.settings import ProcessSettings
 from services.results.settings import ResultsSettings
 from shared.access import AccessSettings
-from shared.settings import Settings
+from shared.settings import Settings, takes_file
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -24,6 +24,11 @@ _OPENING: Final = """\
 Every setting is an environment variable, read once at start and checked: a wrong value ends the start with a message
 that says what is allowed. The defaults suit one machine. This page is made from the code by
 `python -m infra.configuration`.
+
+What is secret may come from a file instead, as Docker and Kubernetes mount secrets: where the table says *or a file*,
+`<NAME>_FILE` names one that holds the value. Giving both, or a file that cannot be read or is empty, ends the start.
+`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of a bucket, and `DARKROOM_API_KEY` of the command
+line, may come that way too.
 
 `OTEL_*` variables of the OpenTelemetry SDK are honoured as they are: `OTEL_EXPORTER_OTLP_ENDPOINT` exports traces.
 """
@@ -45,8 +50,12 @@ def _section(title: str, settings: type[Settings]) -> Iterator[str]:
     yield from (f"## {title}", "", "| variable | default | meaning |", "|---|---|---|")
     for name, field in settings.model_fields.items():
         if not any(name in getattr(base, "model_fields", {}) for base in settings.__bases__):
-            yield f"| `DARKROOM_{name.upper()}` | {_default(field)} | {field.description} |"
+            yield f"| `DARKROOM_{name.upper()}` | {_default(field)} | {field.description}{_file(field)} |"
     yield ""
+
+
+def _file(field: FieldInfo) -> str:
+    return " *Or a file.*" if takes_file(field) else ""
 
 
 def _default(field: FieldInfo) -> str:

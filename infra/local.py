@@ -29,8 +29,10 @@ from infra.jaeger import Jaeger
 from infra.readiness import Progress, embedded_ready, foreign_ready, stack_ready
 from infra.supervisor import Child, Program
 from shared import logs
+from shared.access import AccessSettings
 from shared.api_keys import KeyFileError, read_keys
-from shared.settings import Settings
+from shared.exposure import is_loopback
+from shared.secret_files import SecretFileError
 
 log = structlog.get_logger()
 
@@ -84,7 +86,7 @@ def up(
         settings = _settings()
         logs.configure("up", level=settings.log_level, log_format=settings.log_format)
         key_file = _key_file(data_dir)
-        _check_host(host, key_file)
+        _check_host(host, key_file, insecure=settings.insecure)
         with locked(data_dir) as lock:
             admin = {name: ports.free_port("127.0.0.1") for name in ("ingest", "process", "results")}
             traced = jaeger.beside(data_dir) if traces else None
@@ -98,10 +100,10 @@ def up(
     return 0
 
 
-def _settings() -> Settings:
+def _settings() -> AccessSettings:
     try:
-        return Settings()
-    except ValidationError as error:
+        return AccessSettings()
+    except (ValidationError, SecretFileError) as error:
         raise WrongUsage(f"The environment has a wrong setting: {error}") from error
 
 
@@ -114,12 +116,12 @@ def _key_file(data_dir: Path) -> Path | None:
     return own if own.exists() else None
 
 
-def _check_host(host: str, key_file: Path | None) -> None:
+def _check_host(host: str, key_file: Path | None, *, insecure: bool) -> None:
     try:
         keys = read_keys(key_file) if key_file is not None else []
     except KeyFileError as error:
         raise WrongUsage(f"{key_file}: {error}.") from error
-    if keys or ports.is_loopback(host) or os.environ.get("DARKROOM_INSECURE") == "1":
+    if keys or is_loopback(host) or insecure:
         return
     raise WrongUsage(
         f"{host} can be reached from other machines, and there are no API keys: anybody there could use this "
@@ -128,7 +130,7 @@ def _check_host(host: str, key_file: Path | None) -> None:
     )
 
 
-async def _run(plan: _Plan, settings: Settings, *, lock: int, json: bool) -> None:
+async def _run(plan: _Plan, settings: AccessSettings, *, lock: int, json: bool) -> None:
     stop = _stop_request()
     async with AsyncExitStack() as stack:
         start = asyncio.create_task(_start(plan, settings, stack, lock=lock))
@@ -144,10 +146,12 @@ async def _run(plan: _Plan, settings: Settings, *, lock: int, json: bool) -> Non
         log.info("draining", grace=settings.drain_grace)
 
 
-async def _start(plan: _Plan, settings: Settings, stack: AsyncExitStack, *, lock: int) -> Addresses:
+async def _start(plan: _Plan, settings: AccessSettings, stack: AsyncExitStack, *, lock: int) -> Addresses:
     progress = Progress()
-    redis_url = os.environ.get("DARKROOM_REDIS_URL")
-    if redis_url is None:
+    if "redis_url" in settings.model_fields_set:
+        redis_url = settings.redis_url
+        await foreign_ready(redis_url)
+    else:
         own = server.embedded(plan.data_dir, lock=lock)
         redis_url = own.url
         redis = Child(own.program)
@@ -155,8 +159,6 @@ async def _start(plan: _Plan, settings: Settings, stack: AsyncExitStack, *, lock
         await redis.start()
         progress.watch(redis)
         await embedded_ready(own, progress)
-    else:
-        await foreign_ready(redis_url)
 
     services = [Child(program) for program in _services(plan, settings, redis_url)]
     stack.push_async_callback(_stop_together, services)
@@ -170,7 +172,7 @@ async def _start(plan: _Plan, settings: Settings, stack: AsyncExitStack, *, lock
     return known
 
 
-def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
+def _services(plan: _Plan, settings: AccessSettings, redis_url: str) -> list[Program]:
     environment = {
         "DARKROOM_BLOB_URL": (plan.data_dir / "blobs").as_uri(),
         **os.environ,
@@ -178,12 +180,15 @@ def _services(plan: _Plan, settings: Settings, redis_url: str) -> list[Program]:
         "DARKROOM_ADMIN_HOST": "127.0.0.1",
         **(plan.jaeger.environment if plan.jaeger else {}),
     }
-    if "DARKROOM_REDIS_URL" not in os.environ:
+    # They are in the URL by now.
+    for name in ("DARKROOM_REDIS_URL_FILE", "DARKROOM_REDIS_PASSWORD", "DARKROOM_REDIS_PASSWORD_FILE"):
+        environment.pop(name, None)
+    if "redis_url" not in settings.model_fields_set:
         # Server and store are of one data directory, so there is nothing to mix up.
         environment.setdefault("DARKROOM_STORE_CHECK", "false")
     if plan.key_file is not None:
         environment["DARKROOM_API_KEYS_FILE"] = str(plan.key_file)
-    elif os.environ.get("DARKROOM_INSECURE") == "1":
+    elif settings.insecure:
         # Open to everybody under whatever name they know the machine by.
         environment.setdefault("DARKROOM_ALLOWED_HOSTS", "*")
     environment.setdefault("DARKROOM_LINK_SECRET_FILE", str(own_secret(plan.data_dir / "link-secret")))

@@ -4,6 +4,7 @@ In a fleet a gateway does the same between two services; the services know nothi
 """
 
 import asyncio
+import sys
 from typing import Annotated, cast
 
 import typer
@@ -15,6 +16,7 @@ from services.ingest.settings import IngestSettings
 from services.results.app import ResultsService
 from services.results.settings import ResultsSettings
 from shared import telemetry
+from shared.exposure import exposed
 from shared.service import loop_factory, serve
 
 
@@ -37,6 +39,8 @@ def main(
     ingest = IngestService(IngestSettings(admin_port=ingest_admin_port))
     results = ResultsService(ResultsSettings(admin_port=results_admin_port))
     settings = ingest.settings
+    if reason := exposed(host, settings):
+        sys.exit(reason)
     telemetry.configure(
         "origin", level=settings.log_level, log_format=settings.log_format, services=(ingest.name, results.name)
     )

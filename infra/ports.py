@@ -1,6 +1,5 @@
 """Ports on the addresses of this machine: whether one is free, and which one is."""
 
-import ipaddress
 import random
 import socket
 from typing import Final
@@ -51,15 +50,6 @@ def claim(host: str, port: int) -> int:
             f"Cannot listen at {host}: {error.strerror}. --host takes an address of this machine."
         ) from error
     return port
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def url(host: str, port: int) -> str:

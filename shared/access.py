@@ -30,6 +30,11 @@ class AccessSettings(Settings):
         description="File of API keys, written by `darkroom keys` and read again when it changes; with it every "
         "request needs a key. None: no keys, everybody is the owner `local`.",
     )
+    insecure: bool = Field(
+        default=False,
+        description="Whether a service without keys may listen beyond the loopback, for a network that is closed "
+        "itself: a host name is still checked.",
+    )
     allowed_hosts: str = Field(
         "",
         description="Host names, separated by commas, under which this Darkroom is known besides localhost and plain "

@@ -21,10 +21,11 @@ from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from shared.errors import SourceNotFound, StorageUnavailable
+from shared.secret_files import secret
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, SignCapableStore
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 Kind = Literal["originals", "results"]
 
@@ -37,6 +38,8 @@ _RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(s
 _CLIENT: "Final[ClientConfig]" = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=30)}
 #: Schemes of stores that sign addresses for themselves.
 _SIGNING: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+#: Variables of S3 that hold secrets.
+_S3_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Control characters, backslashes, and segments that are empty, `.` or `..`.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{0,2}(?:/|$)")
 #: Longest key in bytes that S3 takes; other stores take at least as much.
@@ -221,7 +224,14 @@ def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
         return LocalStore(root, automatic_cleanup=True), mark
     if parts.scheme == "memory":
         return from_url(url), None
-    return from_url(url, retry_config=_RETRIES, client_options=_client_options()), None
+    config = _s3_credentials() if parts.scheme in ("s3", "s3a") else None
+    return from_url(url, config=config, retry_config=_RETRIES, client_options=_client_options()), None
+
+
+def _s3_credentials() -> "S3Config | None":
+    """Credentials that files hold; those of the environment the store finds by itself."""
+    found = {name: secret(name) for name in _S3_SECRETS if os.environ.get(f"{name}_FILE")}
+    return cast("S3Config", {name.lower(): value for name, value in found.items()}) or None
 
 
 def _client_options() -> "ClientConfig":

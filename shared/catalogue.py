@@ -1,8 +1,8 @@
 """The filters that workers offer, as JSON Schema.
 
 Each engine version publishes its filters under its name and keeps a heartbeat alive. What is offered to users is what
-EVERY live version has, so that no job can land on a worker that does not know its filter; when none is alive, the
-last known set; before there ever was one, NoCatalogue.
+EVERY live version has, so that no job can land on a worker that does not know its filter or a parameter of it; when
+none is alive, the last known set; before there ever was one, NoCatalogue.
 """
 
 from collections.abc import Sequence
@@ -76,8 +76,24 @@ def _text(value: bytes | str) -> str:
 
 def _common(versions: Sequence[_Published]) -> dict[str, FilterDocument]:
     newest = max(versions, key=lambda published: published.seen)
-    names = set.intersection(*({document.name for document in version.filters} for version in versions))
-    return {document.name: document for document in newest.filters if document.name in names}
+    named = [{document.name: document for document in version.filters} for version in versions]
+    names = set.intersection(*(set(filters) for filters in named))
+    return {
+        document.name: _narrowed(document, [filters[document.name].parameters for filters in named])
+        for document in newest.filters
+        if document.name in names
+    }
+
+
+def _narrowed(document: FilterDocument, schemas: Sequence[dict[str, Any]]) -> FilterDocument:
+    """The filter with the parameters that every version of it takes, for a chain may land on any of them."""
+    others = [schema for schema in schemas if schema != document.parameters]
+    if not others:
+        return document
+    shared = set.intersection(*(set(schema.get("properties", {})) for schema in schemas))
+    properties = {name: schema for name, schema in document.parameters.get("properties", {}).items() if name in shared}
+    parameters = {**document.parameters, "properties": properties, "allOf": others}
+    return FilterDocument(document.name, document.summary, parameters)
 
 
 def _check_parameters(name: str, spec: FilterSpec, schema: dict[str, Any]) -> None:

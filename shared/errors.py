@@ -109,7 +109,7 @@ class IdempotencyConflict(DarkroomError):
 class SourceNotFound(DarkroomError):
     code = "source_not_found"
     status = 422
-    title = "The source image is not in the store"
+    title = "There is no such source image"
 
 
 class TimedOut(DarkroomError):

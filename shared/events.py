@@ -132,8 +132,7 @@ def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUplo
     job_id = event.job_id or derived
     if not keys.is_id(job_id) or not job_id.startswith(f"{partition}-"):
         raise InvalidEvent(f"job_id must be '{partition}-' and then 1 to 64 letters, digits or '-'.")
-    if event.v != VERSION:
-        raise InvalidEvent(f"Events of version {VERSION} are read here, this one says {event.v}.")
+    _check_version(event.v)
     if not _OWNER.fullmatch(event.owner):
         raise InvalidEvent("owner must be 1 to 64 letters, digits, '.', '_' or '-'.")
     if event.batch is not None and not _BATCH.fullmatch(event.batch):
@@ -143,12 +142,18 @@ def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUplo
     return msgspec.structs.replace(event, job_id=job_id)
 
 
+def _check_version(version: int) -> None:
+    if version != VERSION:
+        raise InvalidEvent(f"Events of version {VERSION} are read here, this one says {version}.")
+
+
 def decode_progress(fields: Mapping[bytes, bytes], *, partition: int | None = None) -> ImageProgress:
     """Read one entry of a progress stream; with a partition, its job must be one of that partition.
 
     Raises InvalidEvent.
     """
     event = _decode(_progress, fields)
+    _check_version(event.v)
     if partition is None:
         return event
     upload = _checked(event.upload, partition=partition, derived="")

@@ -4,21 +4,66 @@ Each service has a subclass next to it. Every field has a default that is right 
 of meaning in its description; `docs/configuration.md` is made from them.
 """
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.secret_files import secret
 
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Secret:
+    """Marks a setting whose value may come from a file."""
+
+
+SECRET: Final = _Secret()
+
+
+def takes_file(field: FieldInfo) -> bool:
+    """Whether the value of a setting may come from a file."""
+    return SECRET in field.metadata
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """The settings marked as `SECRET` whose files the environment names."""
+
+    def __init__(self, settings: type[BaseSettings]) -> None:
+        super().__init__(settings)
+        self._prefix = str(self.config.get("env_prefix", "")).upper()
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{self._prefix}{field_name.upper()}"
+        named = takes_file(field) and os.environ.get(f"{name}_FILE")
+        return secret(name) if named else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
     """What every service needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix="DARKROOM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DARKROOM_",
+        extra="ignore",
+        frozen=True,
+        # An error must not show a secret that was mistyped.
+        hide_input_in_errors=True,
+    )
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey server, as a URL.")
+    redis_password: Annotated[SecretStr | None, SECRET] = Field(
+        None, description="Password of the Redis server. None: the one in its URL, if there is one."
+    )
+    redis_url: Annotated[str, SECRET] = Field(
+        "redis://127.0.0.1:6379/0", description="Redis or Valkey server, as a URL."
+    )
     blob_url: str = Field(
         f"file://{Path('.darkroom/blobs').absolute()}",
         description="Blob store, as a URL: file://, s3://, gs://, az:// or memory://. Default: .darkroom/blobs here.",
@@ -43,6 +88,31 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = Field(
         "auto", description="auto is pretty on a terminal, JSON elsewhere."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - .env files are Compose's business
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours are named one by one
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, url: str, info: ValidationInfo) -> str:
+        """The URL with the password that was given apart from it."""
+        password: SecretStr | None = info.data.get("redis_password")
+        if password is None:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss") or parts.password:
+            raise ValueError("a password of its own goes with a redis:// or rediss:// URL that has none")
+        user, at, place = parts.netloc.rpartition("@")
+        told = f"{user.rstrip(':') if at else ''}:{quote(password.get_secret_value(), safe='')}"
+        return parts._replace(netloc=f"{told}@{place}").geturl()
 
     @field_validator("blob_url")
     @classmethod

@@ -17,6 +17,7 @@ def _use_key(key: str | None) -> None:
     """For the clients of this process, as if the variable had been set."""
     if key:
         os.environ["DARKROOM_API_KEY"] = key
+        os.environ.pop("DARKROOM_API_KEY_FILE", None)
 
 
 Key = Annotated[

@@ -75,4 +75,5 @@ class IngestService:
 
     async def drain(self) -> None:
         """Let go of Redis; the server has let running uploads finish before."""
+        await self.uploads.close()
         await self._redis.aclose()

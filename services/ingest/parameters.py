@@ -23,7 +23,7 @@ FRAMES: Final = ("first", "all")
 PRIORITIES: Final = ("normal", "bulk")
 #: Jobs that one batch may say it expects.
 MOST_EXPECTED: Final = 1_000_000
-_LONGEST_WEBHOOK: Final = 2048
+_LONGEST_URL: Final = 2048
 _LONGEST_NAME: Final = 255
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -38,6 +38,8 @@ class Parameters(msgspec.Struct, frozen=True):
     webhook: str | None = None
     batch: str | None = None
     expected: int | None = None
+    #: Where the image is, for a request that holds none itself.
+    url: str | None = None
 
 
 NO_PARAMETERS: Final = Parameters()
@@ -148,19 +150,22 @@ def _integer(name: str, least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _webhook(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        well = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        well = False
-    if not well or len(text) > _LONGEST_WEBHOOK or not text.isprintable() or " " in text:
-        raise InvalidParameter(
-            f"webhook is an http or https URL of at most {_LONGEST_WEBHOOK} characters.", parameter="webhook"
-        )
-    if url.username is not None or url.password is not None:
-        raise InvalidParameter("webhook is a URL without a user name or password in it.", parameter="webhook")
-    return text
+def _url(name: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        try:
+            url = urlsplit(text)
+            well = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            well = False
+        if not well or len(text) > _LONGEST_URL or not text.isprintable() or " " in text:
+            raise InvalidParameter(
+                f"{name} is an http or https URL of at most {_LONGEST_URL} characters.", parameter=name
+            )
+        if url.username is not None or url.password is not None:
+            raise InvalidParameter(f"{name} is a URL without a user name or password in it.", parameter=name)
+        return text
+
+    return read
 
 
 def _batch(text: str) -> str:
@@ -183,7 +188,8 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "filters": _filters,
     **_OUTPUT_READERS,
     "priority": _one_of("priority", PRIORITIES),
-    "webhook": _webhook,
+    "webhook": _url("webhook"),
     "batch": _batch,
     "expected": _integer("expected", 1, MOST_EXPECTED),
+    "url": _url("url"),
 }

@@ -37,6 +37,15 @@ class IngestSettings(AccessSettings):
         "only with keys.",
     )
     upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")
+    fetch_hosts: str = Field(
+        "",
+        description="Host names, separated by commas, from which images may be fetched that a request names by its "
+        "parameter url; with a port, such as `images.example.com:8443`, where it is not 80 or 443. None: no fetching.",
+    )
+    fetch_timeout: Seconds = Field(20.0, description="Seconds that fetching one image may take.")
+    fetch_allow_private: bool = Field(
+        default=False, description="Whether images may be fetched from private, loopback and link-local addresses."
+    )
     catalogue_ttl: Seconds = Field(2.0, description="Seconds that the list of filters is reused.")
     backlog_interval: Seconds = Field(0.5, description="Seconds that the measured backlog is reused.")
     redis_memory_share: float = Field(

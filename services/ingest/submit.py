@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from starlette.responses import Response
 
 from services.ingest.backlog import Backlog
 from services.ingest.body import declared_length, read_body
+from services.ingest.fetch import Fetcher
 from services.ingest.guard import Header, inspect
 from services.ingest.intake import Budget, Intake
 from services.ingest.metrics import Metrics
@@ -82,6 +84,7 @@ class Uploads:
         self._backlog = backlog
         self._metrics = metrics
         self._quotas = quotas
+        self._fetcher = Fetcher(settings) if settings.fetch_hosts else None
         self.budget = Budget(settings.upload_budget)
         metrics.in_flight.set_function(lambda: self.budget.used)
 
@@ -102,6 +105,10 @@ class Uploads:
             await self._quotas.count_bytes(caller.owner, sum(image.size for image in stored))
         return await self._record(caller, plan, stored)
 
+    async def close(self) -> None:
+        if self._fetcher is not None:
+            await self._fetcher.close()
+
     async def _receive_raw(self, request: Request, caller: Caller) -> tuple[Plan, list[Stored]]:
         pairs = request.query_params.multi_items()
         name = display_name(next((text for key, text in pairs if key == _NAME), None))
@@ -109,7 +116,10 @@ class Uploads:
         settings = self._settings
         with self._new_intake() as intake:
             async for chunk in read_body(request, limit=settings.max_bytes, patience=settings.upload_timeout):
+                _holds_image(plan)
                 intake.add(chunk)
+            if plan.parameters.url is not None:
+                return plan, [await self._fetch(plan.parameters.url, intake, caller.owner, name)]
             return plan, [await self._keep(intake, caller.owner, name)]
 
     async def _receive_parts(self, request: Request, boundary: bytes, caller: Caller) -> tuple[Plan, list[Stored]]:
@@ -129,10 +139,15 @@ class Uploads:
                 elif isinstance(part, ImageStart):
                     plan = plan or await self._plan(pairs, caller)
                 elif part.intake.size or part.name:  # a form whose file was not chosen sends an empty, unnamed part
+                    plan = _holds_image(plan or await self._plan(pairs, caller))
                     stored.append(await self._keep_part(part, caller.owner))
-        if not stored:
+        plan = plan or await self._plan(pairs, caller)
+        if stored:
+            return _holds_image(plan), stored
+        if plan.parameters.url is None:
             raise InvalidRequest("The request has no image; send at least one part named 'image'.")
-        return plan or await self._plan(pairs, caller), stored
+        with self._new_intake() as intake:
+            return plan, [await self._fetch(plan.parameters.url, intake, caller.owner, None)]
 
     async def _plan(self, pairs: list[tuple[str, str]], caller: Caller) -> Plan:
         parameters = read_parameters(pairs, accept=caller.accept)
@@ -144,6 +159,15 @@ class Uploads:
     def _new_intake(self) -> Intake:
         settings = self._settings
         return Intake(self.budget, limit=settings.max_bytes, memory=settings.upload_memory, folder=settings.upload_dir)
+
+    async def _fetch(self, url: str, intake: Intake, owner: str, name: str | None) -> Stored:
+        if self._fetcher is None:
+            raise InvalidParameter(
+                "Images are not fetched here; whoever runs this Darkroom can list hosts in DARKROOM_FETCH_HOSTS.",
+                parameter="url",
+            )
+        await self._fetcher.fetch(url, intake)
+        return await self._keep(intake, owner, name or display_name(unquote(urlsplit(url).path)))
 
     async def _keep(self, intake: Intake, owner: str, name: str | None) -> Stored:
         """Check one image from its header and store it under its content hash."""
@@ -174,6 +198,13 @@ class Uploads:
         for image in stored:
             self._metrics.bytes.observe(image.size)
         return _accepted(answer), "accepted"
+
+
+def _holds_image(plan: Plan) -> Plan:
+    """The plan of a request that holds an image. Raises InvalidParameter when it names one elsewhere as well."""
+    if plan.parameters.url is not None:
+        raise InvalidParameter("url goes instead of an image, not beside one.", parameter="url")
+    return plan
 
 
 def _submission(caller: Caller, plan: Plan, stored: list[Stored]) -> tuple[Submission, bytes]:

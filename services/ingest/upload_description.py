@@ -17,7 +17,9 @@ from shared.errors import (
     NoCatalogue,
     Overloaded,
     RateLimited,
+    SourceNotFound,
     StorageUnavailable,
+    TimedOut,
     TooManyBytes,
     TooManyPixels,
     Unauthorized,
@@ -127,18 +129,26 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "maximum": MOST_EXPECTED,
         "description": "How many jobs the batch will have in all; goes with batch.",
     },
+    "url": {
+        **_TEXT,
+        "format": "uri",
+        "maxLength": 2048,
+        "description": "http or https address of the image, for a request that holds none itself. Only from hosts "
+        "that this Darkroom fetches from (DARKROOM_FETCH_HOSTS); without any, no url is taken.",
+    },
 }
 _NAME: Final = {**_TEXT, "description": "File name of a raw upload, only ever shown.", "maxLength": 255}
 _BINARY: Final = {"type": "string", "format": "binary"}
 
 _BODY: Final[dict[str, Any]] = {
-    "required": True,
-    "description": "A form with images and parameters, or one image with the parameters in the query.",
+    "required": False,
+    "description": "A form with images and parameters, or one image with the parameters in the query. A request with "
+    "a url in its query has no body.",
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["image"],
+                "anyOf": [{"required": ["image"]}, {"required": ["url"]}],
                 "properties": {
                     **PARAMETERS,
                     "image": {
@@ -171,6 +181,7 @@ _REPLAYED: Final = {
 }
 ERRORS: Final[tuple[type[DarkroomError], ...]] = (
     *(InvalidRequest, TooManyBytes, UnsupportedMedia, CorruptImage, TooManyPixels, UnknownFilter, InvalidParameter),
+    *(SourceNotFound, TimedOut),
     *(IdempotencyConflict, StorageUnavailable, Overloaded, NoCatalogue, Unauthorized, Forbidden, RateLimited),
 )
 
@@ -180,7 +191,8 @@ DESCRIPTION: Final[dict[str, Any]] = {
     "description": (
         "Each image becomes a job, and the jobs of one request a batch. The body is a form with one `image` part for "
         "each image and the parameters as fields, before or after them; or it is one image, with the parameters in "
-        "the query. The type of an image is told from its bytes. The answer comes when every image is stored and "
+        "the query. A `url` instead of an image has it fetched. The type of an image is told from its bytes. The "
+        "answer comes when every image is stored and "
         "every job recorded; if one image is refused, so is the whole request."
     ),
     "tags": ["images"],

@@ -4,19 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from services.results import signing
 from shared.access import AccessSettings
 from shared.links import Links
-from shared.settings import Seconds
+from shared.settings import SECRET, Seconds
 
 
 class ResultsSettings(AccessSettings):
     """Settings of the results service."""
-
-    # An error must not show a secret that was mistyped.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     results_host: str = Field("127.0.0.1", description="Address of the HTTP port when the service runs alone.")
     results_port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -48,7 +44,7 @@ class ResultsSettings(AccessSettings):
         description="File with the secrets that sign links to pictures, of 32 characters or more, one on a line: the "
         "first signs, every one is accepted. None: no links.",
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: Annotated[SecretStr | None, SECRET] = Field(
         None,
         description="Secrets that sign webhooks (Standard Webhooks, whsec_ and base64), separated by spaces; every one "
         "signs, so that a new one can be added before the old one goes. None: webhooks are not signed.",

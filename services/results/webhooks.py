@@ -19,13 +19,14 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from redis.exceptions import RedisError
 
 from services.results import cloud_events, signing
-from services.results.addresses import Refused, Unresolved, resolve
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
 from shared import keys, scripts, semantics, telemetry, tracing
+from shared.addresses import Refused, Unresolved, resolve
 from shared.entries import Entry, Source
 from shared.outage import Outage
+from shared.pinned import new_client, pinned
 
 log = structlog.get_logger()
 
@@ -88,17 +89,7 @@ class Webhooks:
         self._settle = scripts.load(reader.redis, "hook")
         self._due = scripts.load(reader.redis, "due")
         self._outage = outage or Outage("redis")
-        # No proxy and no redirect: either would take the connection away from the address that was checked. Nor are
-        # connections kept: one to a shared address would be used for another name.
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            # Unlike the rest of the environment, SSL_CERT_FILE counts.
-            verify=httpx.create_ssl_context(),
-            follow_redirects=False,
-            timeout=settings.webhook_timeout,
-            limits=httpx.Limits(max_keepalive_connections=0),
-            headers={"User-Agent": "Darkroom-Webhooks/1"},
-        )
+        self._client = new_client("Darkroom-Webhooks/1", settings.webhook_timeout)
 
     async def handle(self, source: Source, entries: Sequence[Entry]) -> None:
         """Deliver a batch, all at the same time."""
@@ -175,12 +166,13 @@ class Webhooks:
         signed = signing.signed_headers(
             self._secrets, message_id=webhook.message_id, timestamp=int(time.time()), body=body
         )
-        request = self._client.build_request(
+        request = pinned(
+            self._client,
             "POST",
-            url.copy_with(host=addresses[(webhook.attempt - 1) % len(addresses)]),
+            url,
+            addresses[(webhook.attempt - 1) % len(addresses)],
             content=body,
-            headers={**signed, "Host": url.netloc.decode(), "Content-Type": cloud_events.MEDIA_TYPE},
-            extensions={"sni_hostname": url.host},
+            headers={**signed, "Content-Type": cloud_events.MEDIA_TYPE},
         )
         with _posting(url, webhook) as span:
             traceparent, _ = tracing.carrier(span)

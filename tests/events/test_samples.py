@@ -47,6 +47,9 @@ def test_what_a_least_event_leaves_out_is_what_it_was_in_version_1() -> None:
 def test_an_event_of_a_version_to_come_is_refused_by_name() -> None:
     with pytest.raises(InvalidEvent, match="version 1 are read here, this one says 2"):
         decode_uploaded({b"data": b'{"source": "a", "v": 2}'}, partition=0, entry_id="1-0")
+    told = {**json.loads((SAMPLES / "progress-started.json").read_bytes()), "v": 2}
+    with pytest.raises(InvalidEvent, match="version 1 are read here, this one says 2"):
+        decode_progress({b"data": json.dumps(told).encode()}, partition=0)
 
 
 def _assert_told(read: dict[str, Any], sample: dict[str, Any], *, unknown: set[str]) -> None:

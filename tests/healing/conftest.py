@@ -70,15 +70,13 @@ class System:
     def submit(self) -> str:
         """Send a picture that no other test sent, as a client that retries 503 does; returns the job's id."""
         self._sent += 1
-        pixels = np.random.default_rng(self._sent).integers(0, 256, (32, 32, 3), np.uint8)
-        _, data = cv2.imencode(".png", pixels)
         key = f"picture-{self._sent}-{time.monotonic()}"
         headers = {"Content-Type": "image/png", "Idempotency-Key": key}
 
         def accepted() -> str:
             try:
                 answer = self.client.post(
-                    f"{self.fleet.ingest[0]}/v1/images?filters=sepia", content=data.tobytes(), headers=headers
+                    f"{self.fleet.ingest[0]}/v1/images?filters=sepia", content=encoded(self._sent), headers=headers
                 )
             except httpx.TransportError:
                 return ""
@@ -95,6 +93,13 @@ class System:
         """The whole way works: a picture sent now is done soon."""
         job = job or self.submit()
         wait_until(lambda: self.state(job) == "done", timeout=30)
+
+
+def encoded(seed: int) -> bytes:
+    """A small picture, another one for each seed."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
+    _, data = cv2.imencode(".png", pixels)
+    return data.tobytes()
 
 
 class Uploader:

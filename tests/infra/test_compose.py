@@ -47,6 +47,25 @@ def test_only_what_people_open_is_published_and_only_on_the_loopback(compose: Ma
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
+def test_without_keys_it_says_that_its_network_is_closed_and_opens_no_host_name(compose: Mapping[str, Any]) -> None:
+    for name in ("ingest", "results"):
+        service = compose["services"][name]
+        assert service["environment"]["DARKROOM_INSECURE"] == "true"
+        assert "DARKROOM_ALLOWED_HOSTS" not in service["environment"]
+        assert service["networks"] == ["inside"]
+    assert compose["networks"]["inside"]["internal"]
+
+
+def test_the_file_for_keys_turns_that_off() -> None:
+    layer = yaml.safe_load((ROOT / "compose.keys.yaml").read_text())
+    ComposeSpecification.model_validate(layer)
+    for name in ("ingest", "results"):
+        service = layer["services"][name]
+        assert service["environment"]["DARKROOM_INSECURE"] == "false"
+        folder = str(Path(service["environment"]["DARKROOM_API_KEYS_FILE"]).parent)
+        assert service["volumes"] == [f"./keys:{folder}:ro"]
+
+
 def test_every_container_is_limited_restarted_and_rotates_its_log(compose: Mapping[str, Any]) -> None:
     for service in compose["services"].values():
         assert service["mem_limit"]
@@ -60,6 +79,15 @@ def test_our_containers_have_no_rights_and_can_be_scaled(compose: Mapping[str, A
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         assert not {"container_name", "ports", "hostname"} & service.keys()
+
+
+def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any]) -> None:
+    assert not re.search(r"(?i)password[^\n]*darkroom\b", TEXT.replace("redis-password", ""))
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-password"
+        assert service["secrets"] == ["redis-password"]
+    assert (ROOT / compose["secrets"]["redis-password"]["file"]).read_text().strip()
 
 
 def test_images_use_pinned_versions(compose: Mapping[str, Any]) -> None:

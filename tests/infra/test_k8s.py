@@ -234,18 +234,26 @@ def test_secrets_are_named_and_never_written_down(manifests: Manifests) -> None:
         if manifest["kind"] == "ConfigMap":
             for value in manifest["data"].values():
                 assert not re.search(
-                    r"(?im)^\s*(requirepass|masterauth|user)\b|secret_access|://[^/\s]*:[^/\s]*@", value
+                    r"(?im)^\s*(requirepass|masterauth|user)\b(?! \"\$)|secret_access|://[^/\s]*:[^/\s]*@", value
                 )
     for name, pod in _pods(manifests):
+        mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0].get("volumeMounts", [])}
+        mounted = {volume["name"]: volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume}
         for variable in pod["containers"][0].get("env", []):
-            if re.search(r"SECRET|AUTH|REDIS_URL", variable["name"]):
-                assert "secretKeyRef" in variable["valueFrom"], name
+            if re.search(r"SECRET|AUTH|PASSWORD|REDIS_URL|KEYS", variable["name"]):
+                assert variable["name"].endswith("_FILE"), name
+                secret = mounted[mounts[str(Path(variable["value"]).parent)]]
+                # Not to be read by others, and there before the service starts.
+                assert secret["defaultMode"] == 0o440
+                assert not secret.get("optional")
 
 
 def test_without_keys_nothing_is_served(manifests: Manifests) -> None:
     for name, pod in _pods(manifests):
         if name in ("ingest", "results"):
-            assert "DARKROOM_API_KEYS_FILE" in {variable["name"] for variable in pod["containers"][0]["env"]}
+            given = {variable["name"] for variable in pod["containers"][0]["env"]}
+            assert "DARKROOM_API_KEYS_FILE" in given
+            assert "DARKROOM_INSECURE" not in given
 
 
 def test_images_use_pinned_versions(manifests: Manifests) -> None:

@@ -159,10 +159,12 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "DARKROOM_REDIS_URL" in said
 
 
-def test_it_runs_on_a_server_of_yours(start: Start, debian_redis: str, photos: list[Path]) -> None:
+def test_it_runs_on_a_server_of_yours(start: Start, debian_redis: str, photos: list[Path], tmp_path: Path) -> None:
     with Redis.from_url(debian_redis) as redis:
         redis.flushall()
-    stack = start(DARKROOM_REDIS_URL=debian_redis)
+    secret = tmp_path / "url"
+    secret.write_text(f"{debian_redis}\n")
+    stack = start(DARKROOM_REDIS_URL_FILE=str(secret))
     assert stack.redis_url == debian_redis
     job = upload(stack, photos[0], "edge")
     wait_until(lambda: state(stack, job) == "done", timeout=30)
@@ -178,3 +180,10 @@ def test_the_queue_of_the_machine_is_closed_to_its_other_users(stack: Stack) -> 
         assert settings["maxmemory-policy"] == "noeviction"
     secrets = [stack.data_dir / "redis" / "redis.conf", stack.data_dir / "addresses.json", stack.data_dir / "redis"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
+
+
+def test_two_answers_to_one_question_end_the_start(tmp_path: Path) -> None:
+    given = {"DARKROOM_REDIS_URL": "redis://127.0.0.1:1/0", "DARKROOM_REDIS_URL_FILE": str(tmp_path / "url")}
+    status, said = refused("--port", "0", "--data-dir", str(tmp_path), **given)
+    assert status == 2
+    assert "both given" in said

@@ -53,7 +53,7 @@ def test_the_asyncapi_document_is_one_and_its_schema_takes_our_events(written: d
 def test_every_parameter_is_described() -> None:
     for name, schema in PARAMETERS.items():
         pairs = [(name, str(schema.get("default", schema.get("minimum", "x"))).lower())]
-        if name == "webhook":
+        if name in ("webhook", "url"):
             pairs = [(name, "https://example.org/")]
         if name == "expected":
             pairs.append(("batch", "b"))

@@ -218,7 +218,7 @@ async def test_odd_file_names_are_only_ever_shown(ingest: Running, given: str, s
     assert response.status_code == 202
     record = await ingest.job(response.json()["jobs"][0]["id"])
     name = f'"name":"{shown}"'
-    assert (name in record["event"]) if shown else ('"name"' not in record["upload"])
+    assert (name in record["event"]) if shown else ('"name"' not in record["event"])
 
 
 async def test_no_filters_are_offered_before_a_worker_was_there(start: Start) -> None:

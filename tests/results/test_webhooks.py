@@ -19,13 +19,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.results.addresses import Refused, Unresolved, is_public, resolve
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
 from services.results.signing import read_secrets, signed_headers
 from services.results.webhooks import Webhooks
 from shared import groups, keys
+from shared.addresses import Refused, Unresolved, is_public, resolve
 from shared.entries import Entry, Source
 from shared.service import Server
 from tests.results.story import Story, processed, upload

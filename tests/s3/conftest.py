@@ -1,8 +1,11 @@
 """A real S3 server (SeaweedFS) behind a network that tests can cut and choke."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +32,26 @@ class S3:
     url: str = f"s3://{BUCKET}"
 
 
+@dataclass
+class Weed:
+    """The S3 server itself."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It takes connections and answers nothing, for as long as this lasts."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
+
 @pytest.fixture(scope="session")
-def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Port of the S3 server, kept for the session."""
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
+    """The S3 server, kept for the session."""
     path = Path(sys.executable).with_name("weed")
     binary = require("seaweedfs", str(path) if path.exists() else None)
     folder = tmp_path_factory.mktemp("weed")
@@ -50,17 +70,24 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         for name, value in _environment(ports["s3"]).items():
             patch.setenv(name, value)
         wait_until(lambda: _takes_objects(process, folder), timeout=90)
-        yield ports["s3"]
+        yield Weed(ports["s3"], process)
+
+
+@pytest.fixture(scope="module")
+def reached(weed: Weed) -> Iterator[S3]:
+    """The server as services reach it, and this process too."""
+    with Proxy(weed.port).running() as network, pytest.MonkeyPatch.context() as patch:
+        environment = _environment(network.port)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield S3(network, {**environment, "DARKROOM_BLOB_URL": f"s3://{BUCKET}"})
 
 
 @pytest.fixture
-def s3(weed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """The server as services reach it, and this process too."""
-    with Proxy(weed).running() as network:
-        environment = _environment(network.port)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        yield S3(network, {**environment, "DARKROOM_BLOB_URL": f"s3://{BUCKET}"})
+def s3(reached: S3) -> Iterator[S3]:
+    """The same, its network mended after each test."""
+    yield reached
+    reached.network.mend()
 
 
 def _environment(port: int) -> dict[str, str]:

@@ -2,30 +2,38 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from redis import Redis
 
-from shared import blobs
+from shared import blobs, keys
 from shared.blobs import BlobStore
 from shared.errors import SourceNotFound, StorageUnavailable
+from shared.events import ImageUploaded, encode
 from tests.ingest.pictures import picture
-from tests.s3.conftest import S3
+from tests.s3.conftest import S3, Weed
 from tests.support import stack as stacks
+from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture
-def http(s3: S3, tmp_path: Path) -> Iterator[httpx.Client]:
-    """The whole product with its blobs on S3, reached over HTTP."""
-    running = stacks.start(tmp_path, environment={**s3.environment, "DARKROOM_PRESIGNED_DOWNLOADS": "true"})
-    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
-        yield client
-    s3.network.mend()
+@pytest.fixture(scope="module")
+def product(reached: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole product with its blobs on S3."""
+    settings = {"DARKROOM_PRESIGNED_DOWNLOADS": "true", "DARKROOM_LEASE": "2"}
+    running = stacks.start(tmp_path_factory.mktemp("up"), environment={**reached.environment, **settings})
+    yield running
     assert running.stop() == 0, running.logged()
+
+
+@pytest.fixture
+def http(product: Stack, s3: S3) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=product.url, trust_env=False, timeout=60) as client:
+        yield client
 
 
 def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http: httpx.Client) -> None:
@@ -49,6 +57,27 @@ def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http:
     wait_until(lambda: http.get("/health/ready").status_code == 200, timeout=90)
     second = _upload(http, filters="negative")
     wait_until(lambda: _state(http, second) == "done", timeout=90)
+
+
+def test_a_job_that_waits_on_the_store_while_its_worker_is_killed_is_done(
+    s3: S3, weed: Weed, product: Stack, http: httpx.Client
+) -> None:
+    BlobStore(s3.url).put("inbox/waits.jpg", picture())
+    with Redis.from_url(product.redis_url) as redis:
+        with weed.paused():
+            event = ImageUploaded(source="inbox/waits.jpg", filters=[{"name": "sepia"}])
+            entry = redis.xadd(keys.uploaded(0), {"data": encode(event)}).decode()
+            job = f"/v1/jobs/0-{entry}"
+            wait_until(lambda: _started(http, job), timeout=30)
+            (waiting,) = redis.xpending_range(keys.uploaded(0), keys.PROCESS_GROUP, entry, entry, 1)
+            (worker,) = [
+                child for child in psutil.Process(product.pid).children() if "services.process" in child.cmdline()
+            ]
+            assert f"-{worker.pid}-".encode() in waiting["consumer"]
+            worker.kill()
+            worker.wait(10)
+        wait_until(lambda: _state(http, job) == "done", timeout=90)
+    assert http.get(job).json()["attempts"] == 2
 
 
 def test_a_store_keeps_replaces_lists_and_drops_by_day(s3: S3) -> None:
@@ -107,6 +136,11 @@ def _upload(http: httpx.Client, filters: str = "sepia") -> str:
     assert answer.status_code == 202, answer.text
     link: str = answer.json()["jobs"][0]["links"]["self"]
     return link
+
+
+def _started(http: httpx.Client, job: str) -> bool:
+    answer = http.get(job)
+    return answer.status_code == 200 and answer.json()["state"] == "processing"
 
 
 def _state(http: httpx.Client, job: str) -> str:

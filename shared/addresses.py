@@ -1,8 +1,8 @@
-"""Where a webhook may go: the addresses behind a host name, checked before anything is sent to them.
+"""Where a request to the outside may go: the addresses behind a host name, checked before anything is sent to them.
 
-A stranger chooses the URL of a webhook, and this service stands inside a network that the stranger does not. So every
-address that a name resolves to must be a public one, and the connection is made to the very address that was checked:
-a name that resolves to something else a moment later changes nothing.
+A stranger chooses the URL of a webhook or of an image to fetch, and the service stands inside a network that the
+stranger does not. So every address that a name resolves to must be a public one, and the connection is made to the
+very address that was checked: a name that resolves to something else a moment later changes nothing.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class Refused(Exception):
-    """A URL that is none that a webhook may go to; trying again cannot help."""
+    """A URL that no request may go to; trying again cannot help."""
 
 
 class Unresolved(Exception):
@@ -29,7 +29,11 @@ async def resolve(url: str, *, allow_private: bool) -> list[str]:
 
     Raises Refused when the URL is no http(s) URL or any of its addresses is not public, Unresolved when there is none.
     """
-    host, port = _host_and_port(url)
+    return await resolve_host(*_host_and_port(url), allow_private=allow_private)
+
+
+async def resolve_host(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """The addresses behind a name, in the order in which they are to be tried. Raises Refused, Unresolved."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -72,5 +76,5 @@ def _host_and_port(url: str) -> tuple[str, int]:
     except ValueError as error:
         raise Refused("this is no URL") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise Refused("a webhook goes to an http or https URL")
+        raise Refused("only http and https URLs lead anywhere")
     return parts.hostname, _PORTS[parts.scheme] if port is None else port
