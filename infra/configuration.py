@@ -14,7 +14,7 @@ from services.ingest.settings import IngestSettings
 from services.process.settings import ProcessSettings
 from services.results.settings import ResultsSettings
 from shared.access import AccessSettings
-from shared.settings import Settings
+from shared.settings import Settings, StageSettings
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -30,6 +30,7 @@ that says what is allowed. The defaults suit one machine. This page is made from
 _SECTIONS: Final = (
     ("All services", Settings),
     ("ingest and results", AccessSettings),
+    ("process and results", StageSettings),
     ("ingest", IngestSettings),
     ("process", ProcessSettings),
     ("results", ResultsSettings),

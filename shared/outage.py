@@ -48,8 +48,12 @@ class Outage:
     A server counts as away from the first failure to the first success after it, the log says so once each.
     """
 
-    def __init__(self, server: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
+    def __init__(
+        self, server: str, *, longest_pause: float = LONGEST_PAUSE, whole: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`whole` tells whether all parts of the server answer: a success of one part ends no outage of another."""
         self._server = server
+        self._whole = whole
         self._since: float | None = None
         self._longest = max(longest_pause, FIRST_PAUSE)
         self._pause = FIRST_PAUSE
@@ -77,6 +81,8 @@ class Outage:
 
     def over(self) -> None:
         """Note a success: the server answered."""
+        if self._since is not None and not self._whole():
+            return
         self._pause = FIRST_PAUSE
         if self._since is not None:
             self.ended = time.monotonic()

@@ -9,10 +9,10 @@ from pydantic_settings import SettingsConfigDict
 from services.results import signing
 from shared.access import AccessSettings
 from shared.links import Links
-from shared.settings import Seconds
+from shared.settings import Seconds, StageSettings
 
 
-class ResultsSettings(AccessSettings):
+class ResultsSettings(AccessSettings, StageSettings):
     """Settings of the results service."""
 
     # An error must not show a secret that was mistyped.

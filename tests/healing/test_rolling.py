@@ -7,7 +7,8 @@ from redis import Redis
 
 from shared import keys
 from shared.events import decode_progress
-from tests.healing.conftest import System, Uploader
+from tests.healing.conftest import System
+from tests.support.system import Uploader
 from tests.support.waiting import wait_until
 
 
