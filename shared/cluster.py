@@ -25,11 +25,9 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import TimeoutError as NoAnswer
 
 from shared import slots
-from shared.slots import Address
+from shared.slots import NO_ANSWER, Address
 
 #: Opens a client of one node. It connects when it is first asked for something.
 Opener: TypeAlias = Callable[[Address], Redis]
@@ -39,20 +37,13 @@ _REDIRECTIONS: Final = 8
 #: Seconds between two tries of a call whose keys are on two nodes just now.
 _AGAIN: Final = 0.02
 
-_NO_ANSWER: Final = (NoConnection, NoAnswer, OSError)
-
-#: Masters that did not answer this process when they were last asked, whichever client of it asked them.
-_silent: set[Address] = set()
-
-
-def all_answer() -> bool:
-    """Whether every master answered this process when it was last asked, or has a successor."""
-    return not _silent
+#: What a node says or does that does not serve its slots.
+_FAILURES: Final = (*NO_ANSWER, ClusterDownError)
 
 
 def turns(redis: Redis) -> int:
     """How often the map of a cluster was seen to change; always 0 for one server."""
-    return redis.turns if isinstance(redis, ClusterRedis) else 0
+    return redis.map.turns if isinstance(redis, ClusterRedis) else 0
 
 
 class ClusterRedis(Redis):
@@ -61,18 +52,15 @@ class ClusterRedis(Redis):
     A call whose keys are being moved, some here and some there, is tried again for `patience` seconds.
     """
 
-    def __init__(self, opener: Opener, seed: Address, *, patience: float) -> None:
+    def __init__(self, opener: Opener, seed: Address, *, patience: float, repeat: bool) -> None:
         self._opener = opener
-        self._seed = seed
         self._patience = patience
+        self._repeat = repeat
         self._clients = {seed: opener(seed)}
-        self._owners: list[Address | None] = []
-        self._masters: list[Address] = []
+        #: Nodes that did not answer when they were last asked.
+        self._silent: set[Address] = set()
         self._texts: dict[str, str] = {}
-        self._looking = asyncio.Lock()
-        self._looks = 0
-        #: How often the map was seen to change.
-        self.turns = 0
+        self.map = slots.map_of(seed)
         super().__init__(connection_pool=self._clients[seed].connection_pool)
         self._encoder: Any = self.connection_pool.get_encoder()  # type: ignore[no-untyped-call] # redis-py's
 
@@ -80,22 +68,17 @@ class ClusterRedis(Redis):
         """Run one command where its key is. Raises what redis-py raises, ClusterError when the nodes disagree."""
         address, asking = await self._whom(args), False
         until = time.monotonic() + self._patience
-        redirections = 0
-        while redirections < _REDIRECTIONS:
+        for _ in range(_REDIRECTIONS):
             try:
-                return await self._send(address, args, options, asking=asking)
+                return await self._run(address, args, options, asking=asking, until=until)
             except MovedError as moved:
                 await self._learn(moved, address)
                 address, asking = slots.target(moved, address), False
-                redirections += 1
             except AskError as asked:
                 address, asking = slots.target(asked, address), True
-                redirections += 1
-            except TryAgainError:
-                if time.monotonic() > until:
-                    raise
-                await asyncio.sleep(_AGAIN)
-        raise ClusterError(f"{args[0]} was redirected {redirections} times")
+            except _Elsewhere as elsewhere:
+                address, asking = elsewhere.address, False
+        raise ClusterError(f"{args[0]} was redirected {_REDIRECTIONS} times")
 
     async def execute_together(self, commands: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
         """Run commands with one round trip for each node; answers in order, errors of the server among them."""
@@ -109,7 +92,7 @@ class ClusterRedis(Redis):
             for number in numbers:
                 args, options = commands[number]
                 pipeline.execute_command(*args, **options)
-            found = await self._heard(address, pipeline.execute(raise_on_error=False))
+            found = await self._hear(address, pipeline.execute(raise_on_error=False))
             for number, answer in zip(numbers, found, strict=True):
                 answers[number] = answer
 
@@ -127,14 +110,19 @@ class ClusterRedis(Redis):
 
     def pubsub(self, **options: Any) -> PubSub:  # noqa: ANN401 - redis-py's own signature
         """Listens at any node that answers: what is published at one is heard at all."""
-        well = [address for address in self._masters if address not in _silent]
-        listening: PubSub = self._client(random.choice(well or self._masters or [self._seed])).pubsub(**options)  # noqa: S311
+        well = [address for address in self.map.masters if address not in self._silent]
+        node = random.choice(well or self.map.masters or [self.map.seed])  # noqa: S311 - spreads load, no secret
+        listening: PubSub = self._client(node).pubsub(**options)
         return listening
 
     async def ping(self, **_: Any) -> bool:  # noqa: ANN401 - redis-py's own signature
-        """Whether the whole cluster answers. Raises what the first master raises that does not."""
+        """Whether the whole cluster answers. Raises what the first master raises that does not, or ClusterDownError."""
         await self._known()
-        calls = (self._send(address, ("PING",), {}, asking=False) for address in self._masters)
+        if None in self.map.owners:
+            await self._look(self.map.looks)
+        if None in self.map.owners:
+            raise ClusterDownError("CLUSTERDOWN some slots have no master")
+        calls = (self._send(address, ("PING",), {}) for address in self.map.masters)
         for answer in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(answer, BaseException):
                 raise answer
@@ -145,7 +133,7 @@ class ClusterRedis(Redis):
         await self._known()
         words = ("INFO", *(word for word in (section, *args) if word is not None))
         found = await asyncio.gather(
-            *(self._send(address, words, options, asking=False) for address in self._masters),
+            *(self._send(address, words, options) for address in self.map.masters),
         )
         return max(found, key=_fullness)
 
@@ -181,26 +169,56 @@ class ClusterRedis(Redis):
         await self._known()
         key = slots.key_of(args)
         if key is None:
-            return random.choice(self._masters)  # noqa: S311 - spreads load, no secret
+            return random.choice(self.map.masters)  # noqa: S311 - spreads load, no secret
         slot = key_slot(self._encoder.encode(key))
-        owner = self._owners[slot]
+        owner = self.map.owners[slot]
         if owner is None:
-            await self._look(self._looks)
-            owner = self._owners[slot]
+            await self._look(self.map.looks)
+            owner = self.map.owners[slot]
         if owner is None:
             raise ClusterDownError(f"CLUSTERDOWN nobody serves slot {slot}")
         return owner
 
-    async def _send(self, address: Address, args: Sequence[Any], options: dict[str, Any], *, asking: bool) -> Any:  # noqa: ANN401
+    async def _run(
+        self, address: Address, args: Sequence[Any], options: dict[str, Any], *, asking: bool, until: float
+    ) -> Any:  # noqa: ANN401
+        """Run a command at one node, again while its keys are on two. Raises _Elsewhere when that node had to give up.
+
+        Nothing has run by then; or it may have, on a node that is gone, and the caller allows that it runs again.
+        """
+        while True:
+            try:
+                return await self._send(address, args, options, asking=asking)
+            except TryAgainError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_AGAIN)
+            except NO_ANSWER as error:
+                if not self._repeat or (owner := await self._whom(args)) == address:
+                    raise
+                raise _Elsewhere(owner) from error
+            except ResponseError as error:
+                # A read that waited is woken when its stream moves away, or when its master becomes a replica.
+                if not str(error).startswith("UNBLOCKED"):
+                    raise
+                with suppress(RedisError, OSError):
+                    await self._look(self.map.looks)
+                raise _Elsewhere(await self._whom(args)) from error
+
+    async def _send(
+        self, address: Address, args: Sequence[Any], options: dict[str, Any], *, asking: bool = False
+    ) -> Any:  # noqa: ANN401
         client = self._client(address)
         try:
             if not asking:
-                return await self._heard(address, client.execute_command(*args, **options))
+                return await self._hear(
+                    address, client.execute_command(*args, **options), keyed=slots.key_of(args) is not None
+                )
             # Both on one connection: the permission is for the next command only.
             pipeline = client.pipeline(transaction=False)
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*args, **options)
-            _, answer = await self._heard(address, pipeline.execute(raise_on_error=False))
+            _, answer = await self._hear(address, pipeline.execute(raise_on_error=False))
             if isinstance(answer, Exception):
                 raise answer
         except NoScriptError:
@@ -210,71 +228,58 @@ class ClusterRedis(Redis):
             return await self._send(address, ("EVAL", text, *args[2:]), options, asking=asking)
         return answer
 
-    async def _heard(self, address: Address, call: Any) -> Any:  # noqa: ANN401
-        """Await a call of one node and note whether it answered; if not, find out who has its slots now."""
-        looks = self._looks
+    async def _hear(self, address: Address, call: Any, *, keyed: bool = True) -> Any:  # noqa: ANN401
+        """Await a call of one node and note whether it answered; if not, find out who has its slots now.
+
+        Only a command with a key proves that a node serves its slots. What a node fails by tells which one it was.
+        """
+        looks, began = self.map.looks, time.monotonic()
         try:
             answer = await call
-        except _NO_ANSWER:
-            _silent.add(address)
+        except _FAILURES as error:
+            error.node = address  # type: ignore[union-attr] # for `shared.outage`
+            self._silent.add(address)
             # When nobody answers that, what the call met says it already.
             with suppress(RedisError, OSError):
                 await self._look(looks, avoid=address)
-            if address not in self._masters:
-                _silent.discard(address)
             raise
-        except ResponseError:
-            _silent.discard(address)
-            raise
-        _silent.discard(address)
+        self._silent.discard(address)
+        if keyed:
+            slots.heard(address, began)
         return answer
 
     async def _known(self) -> None:
         """Have a map. Raises ClusterDownError while no master has a slot."""
-        if not self._masters:
-            await self._look(self._looks)
-        if not self._masters:
+        if not self.map.masters:
+            await self._look(self.map.looks)
+        if not self.map.masters:
             raise ClusterDownError("CLUSTERDOWN no master serves any slot")
 
     async def _learn(self, moved: MovedError, sender: Address) -> None:
         """A slot has another owner, and maybe not this one alone: look, and believe `sender` all the same."""
         # Without an answer the redirection itself is all that is known.
         with suppress(RedisError, OSError):
-            await self._look(self._looks)
-        self._owners[moved.slot_id] = slots.target(moved, sender)
+            await self._look(self.map.looks)
+        self.map.owners[moved.slot_id] = slots.target(moved, sender)
 
     async def _look(self, looks: int, *, avoid: Address | None = None) -> None:
         """Read the map of slots, unless somebody did since there had been so many `looks`; `avoid` is asked last.
 
         Raises what the last node raised when none answers.
         """
-        async with self._looking:
-            if self._looks != looks:
-                return
-            known = dict.fromkeys([*random.sample(self._masters, len(self._masters)), self._seed])
-            fault: Exception = NoConnection("no node is known")
-            for address in sorted(known, key=lambda one: one == avoid or one in _silent):
-                try:
-                    found = await self._client(address).execute_command("CLUSTER SLOTS")
-                except _NO_ANSWER as error:
-                    fault = error
-                else:
-                    await self._take(slots.owners(found, address))
-                    self._looks += 1
-                    return
-            raise fault
 
-    async def _take(self, owners: list[Address | None]) -> None:
-        """Go by a new map, and let go of nodes that are no masters in it."""
-        if owners == self._owners:
-            return
-        self._owners = owners
-        self._masters = list(dict.fromkeys(owner for owner in owners if owner is not None))
-        self.turns += 1
-        for address in [one for one in self._clients if one not in (*self._masters, self._seed)]:
-            _silent.discard(address)
-            # Its client stays, for calls under way; without a connection it costs nothing.
-            await self._clients[address].connection_pool.disconnect(inuse_connections=False)
+        async def ask(address: Address) -> Any:  # noqa: ANN401
+            return await self._client(address).execute_command("CLUSTER SLOTS")
+
+        await self.map.read(ask, looks, last={avoid, *self._silent})
+
+
+class _Elsewhere(Exception):
+    """The call is for another node now."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.address = address
 
 
 class _Together(Pipeline):

@@ -125,7 +125,7 @@ def connect(
     if known.get("db") or "path" in known:
         raise ValueError("a Redis Cluster is reached by host and port, and has the database 0 alone")
     seed = (known.get("host", "localhost"), known.get("port", 6379))
-    return ClusterRedis(opener, seed, patience=answer_timeout)
+    return ClusterRedis(opener, seed, patience=answer_timeout, repeat=repeat)
 
 
 def _open(url: str, options: dict[str, Any], most: int | None, address: Address | None) -> RedisClient:

@@ -9,7 +9,9 @@ from typing import Any, Final
 import structlog
 from redis import exceptions as redis_errors
 
+from shared import slots
 from shared.connections import told_by
+from shared.slots import Address
 
 log = structlog.get_logger()
 
@@ -48,12 +50,10 @@ class Outage:
     A server counts as away from the first failure to the first success after it, the log says so once each.
     """
 
-    def __init__(
-        self, server: str, *, longest_pause: float = LONGEST_PAUSE, whole: Callable[[], bool] = lambda: True
-    ) -> None:
-        """`whole` tells whether all parts of the server answer: a success of one part ends no outage of another."""
+    def __init__(self, server: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
         self._server = server
-        self._whole = whole
+        #: Nodes of a cluster that failed, and when they last did: what others answer does not end their outage.
+        self._missing: dict[Address, float] = {}
         self._since: float | None = None
         self._longest = max(longest_pause, FIRST_PAUSE)
         self._pause = FIRST_PAUSE
@@ -75,14 +75,19 @@ class Outage:
                 self._since = time.monotonic()
                 log.warning("server away", server=self._server, error=f"{type(error).__name__}: {error}")
             self.error = error
+            if (node := getattr(error, "node", None)) is not None:
+                self._missing[node] = time.monotonic()
         pause = random.uniform(FIRST_PAUSE, self._pause)  # noqa: S311 - jitter, not a secret
         self._pause = min(self._pause * 2, self._longest)
         await asyncio.sleep(pause)
 
     def over(self) -> None:
         """Note a success: the server answered."""
-        if self._since is not None and not self._whole():
-            return
+        if self._missing:
+            since = self._missing.items()
+            self._missing = {node: moment for node, moment in since if not slots.answers_since(node, moment)}
+            if self._missing:
+                return
         self._pause = FIRST_PAUSE
         if self._since is not None:
             self.ended = time.monotonic()

@@ -1,15 +1,101 @@
-"""Slots of a Redis Cluster: which one a command belongs to, and which master has it."""
+"""Slots of a Redis Cluster: which one a command belongs to, which master has it, and which masters answer."""
 
-from collections.abc import Sequence
+import asyncio
+import math
+import random
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import AskError
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import TimeoutError as NoAnswer
 
 Address: TypeAlias = tuple[str, int]
 
+#: How a call ends that a node did not answer.
+NO_ANSWER: Final = (NoConnection, NoAnswer, OSError)
+
 #: First words of commands that have no key.
 _KEYLESS: Final = frozenset({"CLUSTER", "CONFIG", "INFO", "PING", "PUBLISH", "SCRIPT", "TIME"})
+
+#: When the last call began that a master answered; for ever for one that has no slots any more. Of this process.
+_heard: dict[Address, float] = {}
+
+
+class SlotMap:
+    """Who has which slot. All clients of a cluster in one process share it: what one finds out, all know."""
+
+    def __init__(self, seed: Address) -> None:
+        #: Where to ask first: an address that was configured.
+        self.seed = seed
+        self.owners: list[Address | None] = []
+        self.masters: list[Address] = []
+        #: How often it was read, and how often it had changed then.
+        self.looks = 0
+        self.turns = 0
+        self._reading = asyncio.Lock()
+
+    async def read(
+        self, ask: Callable[[Address], Awaitable[Any]], looks: int, *, last: Collection[Address | None]
+    ) -> None:
+        """Read it anew, unless somebody did since there had been so many `looks`.
+
+        `ask` gets the answer of a node to CLUSTER SLOTS; those in `last` are asked when no other answers. Raises what
+        the last node raised when none does.
+        """
+        async with self._reading:
+            if self.looks != looks:
+                return
+            known = dict.fromkeys([*random.sample(self.masters, len(self.masters)), self.seed])
+            fault: Exception = NoConnection("no node is known")
+            for address in sorted(known, key=lambda one: one in last):
+                try:
+                    found = await ask(address)
+                except NO_ANSWER as error:
+                    fault = error
+                else:
+                    self.take(owners(found, address))
+                    return
+            raise fault
+
+    def take(self, owners: list[Address | None]) -> None:
+        """Go by what a node said."""
+        self.looks += 1
+        if owners == self.owners:
+            return
+        former = {*self.masters, self.seed}
+        self.owners = owners
+        self.masters = list(dict.fromkeys(owner for owner in owners if owner is not None))
+        self.turns += 1
+        for address in former.difference(self.masters):
+            _heard[address] = math.inf
+        for address in self.masters:
+            if _heard.get(address) == math.inf:
+                del _heard[address]
+
+
+_maps: WeakValueDictionary[Address, SlotMap] = WeakValueDictionary()
+
+
+def map_of(seed: Address) -> SlotMap:
+    """The map of the cluster that has a node at this address."""
+    known = _maps.get(seed)
+    if known is None:
+        known = _maps[seed] = SlotMap(seed)
+    return known
+
+
+def heard(address: Address, began: float) -> None:
+    """Note that a master answered a call that began at `began` (of `time.monotonic`)."""
+    if began > _heard.get(address, 0.0):
+        _heard[address] = began
+
+
+def answers_since(address: Address, moment: float) -> bool:
+    """Whether a master answered a call that began after a moment, or has no slots any more."""
+    return _heard.get(address, 0.0) > moment
 
 
 def key_of(args: Sequence[Any]) -> Any | None:  # noqa: ANN401 - text or bytes

@@ -23,7 +23,7 @@ import structlog
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError, ResponseError
 
-from shared import cluster, groups, keys, schema, scripts
+from shared import groups, keys, schema, scripts
 from shared.chores import Chore
 from shared.connections import told_by
 from shared.dead_letters import DeadLetter, Obituary
@@ -223,7 +223,7 @@ class Stage:
 
 def outage_of(settings: Settings) -> Outage:
     """What a process knows of Redis. It retries often enough that no lease runs out after the server came back."""
-    return Outage("redis", longest_pause=min(LONGEST_PAUSE, settings.lease / 4), whole=cluster.all_answer)
+    return Outage("redis", longest_pause=min(LONGEST_PAUSE, settings.lease / 4))
 
 
 def _kept(entry: Entry) -> list[bytes]:

@@ -104,6 +104,8 @@ class Cluster:
         wait_until(lambda: all(node.well(len(self.nodes)) for node in self.nodes))
         replica.redis.execute_command("CLUSTER REPLICATE", master.id)
         wait_until(lambda: replica.redis.info("replication").get("master_link_status") == "up")
+        # Those who have not heard of it would give it no vote, and the master no manual failover.
+        wait_until(lambda: all(len(node.redis.execute_command("CLUSTER REPLICAS", master.id)) for node in self.nodes))
         return replica
 
     @contextmanager
