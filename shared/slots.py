@@ -20,8 +20,10 @@ NO_ANSWER: Final = (NoConnection, NoAnswer, OSError)
 #: First words of commands that have no key.
 _KEYLESS: Final = frozenset({"CLUSTER", "CONFIG", "INFO", "PING", "PUBLISH", "SCRIPT", "TIME"})
 
-#: When the last call began that a master answered; for ever for one that has no slots any more. Of this process.
+#: When the last call began that a master answered, and the last one about its slots; for ever for one that has no slots
+#: any more. Of this process.
 _heard: dict[Address, float] = {}
+_served: dict[Address, float] = {}
 
 
 class SlotMap:
@@ -70,10 +72,10 @@ class SlotMap:
         self.masters = list(dict.fromkeys(owner for owner in owners if owner is not None))
         self.turns += 1
         for address in former.difference(self.masters):
-            _heard[address] = math.inf
+            _heard[address] = _served[address] = math.inf
         for address in self.masters:
             if _heard.get(address) == math.inf:
-                del _heard[address]
+                del _heard[address], _served[address]
 
 
 _maps: WeakValueDictionary[Address, SlotMap] = WeakValueDictionary()
@@ -87,15 +89,16 @@ def map_of(seed: Address) -> SlotMap:
     return known
 
 
-def heard(address: Address, began: float) -> None:
-    """Note that a master answered a call that began at `began` (of `time.monotonic`)."""
-    if began > _heard.get(address, 0.0):
-        _heard[address] = began
+def heard(address: Address, began: float, *, served: bool) -> None:
+    """Note that a master answered a call that began at `began` (of `time.monotonic`); `served` if about its slots."""
+    _heard[address] = max(began, _heard.get(address, 0.0))
+    if served:
+        _served[address] = max(began, _served.get(address, 0.0))
 
 
-def answers_since(address: Address, moment: float) -> bool:
+def answers_since(address: Address, moment: float, *, served: bool) -> bool:
     """Whether a master answered a call that began after a moment, or has no slots any more."""
-    return _heard.get(address, 0.0) > moment
+    return (_served if served else _heard).get(address, 0.0) > moment
 
 
 def key_of(args: Sequence[Any]) -> Any | None:  # noqa: ANN401 - text or bytes

@@ -7,7 +7,7 @@ from redis.crc import key_slot
 
 from shared import keys
 from tests.cluster.conftest import Spread
-from tests.cluster.test_way import upload
+from tests.cluster.test_way import follow, upload
 from tests.support.system import Uploader
 from tests.support.waiting import wait_until
 
@@ -44,12 +44,20 @@ def test_a_replica_that_is_promoted_is_one_outage_told_once(system: Spread) -> N
     system.mark()
 
     # Then it dies. What was accepted is on its replica.
-    jobs = upload(system, f"4-{system.unique()}", pictures=8)
-    replica.redis.wait(1, 5000)
-    replica.kill()
-    wait_until(system.none_ready)
-    jobs += [system.submit() for _ in range(10)]
-    wait_until(system.all_ready, timeout=30)
+    batch = f"4-{system.unique()}"
+    jobs = upload(system, batch, pictures=8, expected=9)
+    with ThreadPoolExecutor() as others:
+        following = others.submit(follow, system, batch)
+        wait_until(following.running)
+        replica.redis.wait(1, 5000)
+        replica.kill()
+        wait_until(system.none_ready)
+        later = [system.submit() for _ in range(10)]
+        wait_until(system.all_ready, timeout=30)
+        # Whoever followed the events before hears what happens after.
+        jobs += upload(system, batch, pictures=1, expected=9)
+        assert following.result(40) == dict.fromkeys(jobs, "done")
+    jobs += later
     assert system.cluster.owner(keys.uploaded(4)) is master
     for job in jobs:
         wait_until(lambda job=job: system.state(job) == "done", timeout=30)
