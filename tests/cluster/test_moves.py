@@ -47,8 +47,9 @@ def test_a_replica_that_is_promoted_is_one_outage_told_once(system: Spread) -> N
     batch = f"4-{system.unique()}"
     jobs = upload(system, batch, pictures=8, expected=9)
     with ThreadPoolExecutor() as others:
-        following = others.submit(follow, system, batch)
-        wait_until(following.running)
+        heard: dict[str, str] = {}
+        following = others.submit(follow, system, batch, heard)
+        wait_until(lambda: len(heard) == len(jobs))
         replica.redis.wait(1, 5000)
         replica.kill()
         wait_until(system.none_ready)

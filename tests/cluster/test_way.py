@@ -30,9 +30,9 @@ def upload(system: Spread, batch: str, pictures: int = 2, *, expected: int | Non
     return [job["id"] for job in answer.json()["jobs"]]
 
 
-def follow(system: Spread, batch: str) -> dict[str, str]:
-    """The last state of each job of a batch, as its stream of events told until its end."""
-    last: dict[str, str] = {}
+def follow(system: Spread, batch: str, last: dict[str, str] | None = None) -> dict[str, str]:
+    """The last state of each job of a batch, as its stream of events told until its end; in `last` meanwhile."""
+    last = {} if last is None else last
     url = f"{system.fleet.results[0]}/v1/events"
     with connect_sse(system.client, "GET", url, params={"batch": batch}, timeout=40) as events:
         for event in events.iter_sse():
