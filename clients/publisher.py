@@ -50,8 +50,9 @@ class Published:
 class Publisher:
     """Publishes pictures of one owner.
 
-    `partitions` must be what the services have. Above `backlog_limit` waiting entries of a stream `publish` and `add`
-    raise Overloaded, or wait for room when they are asked to.
+    `partitions` and `cluster` must be what the services have (DARKROOM_PARTITIONS, DARKROOM_REDIS_CLUSTER). Above
+    `backlog_limit` waiting entries of a stream `publish` and `add` raise Overloaded, or wait for room when they are
+    asked to.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class Publisher:
         owner: str = "local",
         partitions: int = 1,
         backlog_limit: int = 1_000_000,
+        cluster: bool = False,
     ) -> None:
-        self._redis = connect(redis_url, repeat=False)
+        self._redis = connect(redis_url, cluster=cluster, repeat=False)
         self._store = BlobStore(blob_url)
         self._submitter = Submitter(self._redis)
         self._owner = owner
@@ -79,6 +81,7 @@ class Publisher:
             owner=owner,
             partitions=settings.partitions,
             backlog_limit=settings.backlog_limit,
+            cluster=settings.redis_cluster,
         )
 
     async def __aenter__(self) -> Self:

@@ -14,7 +14,7 @@ from services.ingest.settings import IngestSettings
 from services.process.settings import ProcessSettings
 from services.results.settings import ResultsSettings
 from shared.access import AccessSettings
-from shared.settings import Settings, takes_file
+from shared.settings import Settings, StageSettings, takes_file
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -35,6 +35,7 @@ line, may come that way too.
 _SECTIONS: Final = (
     ("All services", Settings),
     ("ingest and results", AccessSettings),
+    ("process and results", StageSettings),
     ("ingest", IngestSettings),
     ("process", ProcessSettings),
     ("results", ResultsSettings),

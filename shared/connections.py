@@ -5,6 +5,7 @@ waits out an outage itself (`shared.outage`), so that it can be logged once and 
 """
 
 from collections import Counter
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,9 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import DataError, ResponseError
 from redis.typing import EncodableT
 
+from shared.cluster import ClusterRedis
 from shared.scripts import RedisClient
+from shared.slots import Address
 
 #: Seconds to wait for a connection, and for an answer; longer than any read of ours blocks.
 CONNECT_TIMEOUT: Final = 2.0
@@ -91,13 +94,23 @@ class _SecureConnection(_Frank, SSLConnection):
     pass
 
 
-def connect(
-    url: str, *, most: int | None = None, answer_timeout: float = ANSWER_TIMEOUT, repeat: bool = True
-) -> RedisClient:
-    """A client of the server at `url`. With `most`, at most so many connections; who finds none free waits for one.
+#: Connections of a pool that has no limit of its own: redis-py would refuse the hundred and first.
+_NO_LIMIT: Final = 1_000_000
 
-    A call fails with what redis-py raises after `answer_timeout` seconds. One whose connection broke is sent once more;
-    without `repeat` it is not, for commands that must not run twice.
+
+def connect(
+    url: str,
+    *,
+    cluster: bool = False,
+    most: int | None = None,
+    answer_timeout: float = ANSWER_TIMEOUT,
+    repeat: bool = True,
+) -> RedisClient:
+    """A client of the server at `url`, or of the Redis Cluster that it is a node of.
+
+    With `most`, at most so many connections (to each node); who finds none free waits for one. A call fails with what
+    redis-py raises after `answer_timeout` seconds. One whose connection broke is sent once more; without `repeat` it is
+    not, for commands that must not run twice. Raises ValueError for a cluster with a database of another number than 0.
     """
     options: dict[str, Any] = {
         "socket_timeout": answer_timeout,
@@ -105,12 +118,26 @@ def connect(
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), int(repeat), supported_errors=(NoConnection,)),
     }
+    opener = partial(_open, url, options, most)
+    if not cluster:
+        return opener(None)
+    known = ConnectionPool.from_url(url).connection_kwargs
+    if known.get("db") or "path" in known:
+        raise ValueError("a Redis Cluster is reached by host and port, and has the database 0 alone")
+    seed = (known.get("host", "localhost"), known.get("port", 6379))
+    return ClusterRedis(opener, seed, patience=answer_timeout, repeat=repeat)
+
+
+def _open(url: str, options: dict[str, Any], most: int | None, address: Address | None) -> RedisClient:
+    """A client of the server at `url`, or at another address with the login and the encryption of that one."""
     if most is None:
-        pool: ConnectionPool = ConnectionPool.from_url(url, **options)
+        pool: ConnectionPool = ConnectionPool.from_url(url, max_connections=_NO_LIMIT, **options)
     else:
-        pool = BlockingConnectionPool.from_url(url, max_connections=most, timeout=answer_timeout, **options)
+        pool = BlockingConnectionPool.from_url(url, max_connections=most, timeout=options["socket_timeout"], **options)
     if urlsplit(url).scheme != "unix":
         pool.connection_class = _SecureConnection if urlsplit(url).scheme == "rediss" else _Connection
+    if address is not None:
+        pool.connection_kwargs.update(host=address[0], port=address[1])
     return Redis.from_pool(pool)
 
 

@@ -76,7 +76,9 @@ class Lanes:
         self, settings: Settings, *, consumer: str, handler: Handler, take: Take, door: Door, outage: Outage
     ) -> None:
         self._broker = RedisBroker(settings.redis_url, apply_types=False, logger=_SILENT, graceful_timeout=None)
-        self._redis = connect(settings.redis_url, answer_timeout=patience(settings.lease))
+        self._redis = connect(
+            settings.redis_url, cluster=settings.redis_cluster, answer_timeout=patience(settings.lease)
+        )
         self._take = take
         self._consumer = consumer
         self._handler = handler

@@ -90,9 +90,15 @@ class Leases:
         for held in self._held.values():
             if held.ours:
                 by_source.setdefault(held.source, []).append(held)
-        for source, all_held in by_source.items():
-            for start in range(0, len(all_held), CHUNK):
-                await self._renew_chunk(source, all_held[start : start + CHUNK])
+        renewals = (self._renew_all(source, all_held) for source, all_held in by_source.items())
+        # One source may be on a server that is away, and the others not.
+        for outcome in await asyncio.gather(*renewals, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _renew_all(self, source: Source, all_held: list[Held]) -> None:
+        for start in range(0, len(all_held), CHUNK):
+            await self._renew_chunk(source, all_held[start : start + CHUNK])
 
     async def _renew_chunk(self, source: Source, chunk: list[Held]) -> None:
         states = await self._renew(

@@ -9,7 +9,9 @@ from typing import Any, Final
 import structlog
 from redis import exceptions as redis_errors
 
+from shared import slots
 from shared.connections import told_by
+from shared.slots import Address
 
 log = structlog.get_logger()
 
@@ -50,6 +52,9 @@ class Outage:
 
     def __init__(self, server: str, *, longest_pause: float = LONGEST_PAUSE) -> None:
         self._server = server
+        #: Nodes of a cluster that failed, when they last did, and whether they said so themselves (CLUSTERDOWN): what
+        #: others answer does not end their outage.
+        self._missing: dict[Address, tuple[float, bool]] = {}
         self._since: float | None = None
         self._longest = max(longest_pause, FIRST_PAUSE)
         self._pause = FIRST_PAUSE
@@ -71,12 +76,18 @@ class Outage:
                 self._since = time.monotonic()
                 log.warning("server away", server=self._server, error=f"{type(error).__name__}: {error}")
             self.error = error
+            if (node := getattr(error, "node", None)) is not None:
+                self._missing[node] = time.monotonic(), isinstance(error, redis_errors.ClusterDownError)
         pause = random.uniform(FIRST_PAUSE, self._pause)  # noqa: S311 - jitter, not a secret
         self._pause = min(self._pause * 2, self._longest)
         await asyncio.sleep(pause)
 
     def over(self) -> None:
         """Note a success: the server answered."""
+        for node, (moment, served) in list(self._missing.items()):
+            if not slots.answers_since(node, moment, served=served):
+                return
+            del self._missing[node]
         self._pause = FIRST_PAUSE
         if self._since is not None:
             self.ended = time.monotonic()

@@ -22,18 +22,25 @@ log = structlog.get_logger()
 KIB: Final = 1024
 
 
+class _Storage(RedisStorage):
+    """Counts through the client of the service, which may be one of a cluster."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        # The address is only read for its kind.
+        super().__init__("async+redis://localhost:6379", implementation="redispy", key_prefix="quota")
+
+    def configure_bridge(self) -> None:
+        """Where the library would open connections of its own."""
+        self.bridge.connection_getter = lambda _: self._redis  # type: ignore[attr-defined] # of redis-py's bridge
+
+
 class Quotas:
     """Counts what owners do. `requests` and `kibibytes` are limits such as `600/minute; 20000/day`; empty: no limit."""
 
     def __init__(self, redis: RedisClient, *, requests: str, kibibytes: str = "") -> None:
         """Raises ValueError for a limit that cannot be read."""
-        storage = RedisStorage(
-            # The address is only read for its kind; the connections are those of the service.
-            "async+redis://localhost:6379",
-            implementation="redispy",
-            key_prefix="quota",
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type] # documented, but not in the annotation
-        )
+        storage = _Storage(redis)
         # Requests over a window that slides, for they come in bursts; bytes by the clock, for days are long.
         self._requests = SlidingWindowCounterRateLimiter(storage)
         self._bytes = FixedWindowRateLimiter(storage)

@@ -5,17 +5,21 @@ of meaning in its description; `docs/configuration.md` is made from them.
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.secret_files import secret
 
 Seconds = Annotated[float, Field(gt=0)]
+
+#: A partition, or the first and the last of several.
+_SHARE: Final = re.compile(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?")
 
 
 class _Secret:
@@ -63,6 +67,10 @@ class Settings(BaseSettings):
     )
     redis_url: Annotated[str, SECRET] = Field(
         "redis://127.0.0.1:6379/0", description="Redis or Valkey server, as a URL."
+    )
+    redis_cluster: bool = Field(
+        default=False,
+        description="Whether that server is a node of a Redis Cluster; every other node must be reachable, too.",
     )
     blob_url: str = Field(
         f"file://{Path('.darkroom/blobs').absolute()}",
@@ -120,3 +128,37 @@ class Settings(BaseSettings):
         if "://" not in url:
             raise ValueError("the blob store is a URL, for example file:///var/lib/darkroom or s3://bucket")
         return url
+
+
+class StageSettings(Settings):
+    """What a service needs to know that takes work from the streams."""
+
+    take: str = Field(
+        "",
+        description="Partitions that this process takes work from, such as `0-3` or `0,2,5-7`. None: all. Together the "
+        "processes of each service must take every one.",
+    )
+
+    @property
+    def taken(self) -> list[int]:
+        """The partitions to take work from, in order."""
+        if not self.take.strip():
+            return list(range(self.partitions))
+        taken: set[int] = set()
+        for part in self.take.split(","):
+            match = _SHARE.fullmatch(part)
+            if match is None:
+                raise ValueError("take names partitions like 0-3 or 0,2,5-7")
+            first = int(match[1])
+            last = int(match[2] or first)
+            if not first <= last < self.partitions:
+                raise ValueError(
+                    f"there are the partitions 0 to {self.partitions - 1}, and {part.strip()} is not among"
+                )
+            taken.update(range(first, last + 1))
+        return sorted(taken)
+
+    @model_validator(mode="after")
+    def _take(self) -> Self:
+        _ = self.taken
+        return self

@@ -159,6 +159,8 @@ class Takeover:
         return text, entries, int(suspects), int(fresh)
 
     def _renewals_are_through(self) -> bool:
+        if self.outage.ongoing:
+            return False
         return time.monotonic() - max(self._begun, self.outage.ended) > RENEWAL_TIME * self.taker.lease
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

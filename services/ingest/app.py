@@ -38,7 +38,7 @@ class IngestService:
         self.settings = settings
         self.registry = CollectorRegistry()
         release = version("darkroom")
-        self._redis = connect(settings.redis_url, most=_CONNECTIONS)
+        self._redis = connect(settings.redis_url, cluster=settings.redis_cluster, most=_CONNECTIONS)
         store = BlobStore(settings.blob_url)
         self._identity = StoreIdentity(self._redis, store, wanted=settings.store_check)
         self.health = service_health(release, self._redis, store)
@@ -61,7 +61,7 @@ class IngestService:
             quotas=quotas,
         )
         route = UploadRoute(self.uploads, metrics)
-        health = origin_health(release, self._redis, store)
+        health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
         self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
 

@@ -1,5 +1,6 @@
 """Whether the whole of Darkroom is well, as the origin answers it: Redis, the store, workers, results."""
 
+import asyncio
 from typing import Final
 
 from redis.exceptions import ResponseError
@@ -21,7 +22,7 @@ def service_health(version: str, redis: RedisClient, store: BlobStore) -> Health
     return health
 
 
-def origin_health(version: str, redis: RedisClient, store: BlobStore) -> Health:
+def origin_health(version: str, redis: RedisClient, store: BlobStore, *, partitions: int = 1) -> Health:
     """The health of the whole: somebody also works and somebody tells the results."""
     health = Health("darkroom", version)
     _add_storage(health, redis, store)
@@ -31,8 +32,10 @@ def origin_health(version: str, redis: RedisClient, store: BlobStore) -> Health:
             raise NoCatalogue("no worker is alive")
 
     async def results() -> None:
-        if not await _is_read(redis, keys.progress(0), keys.RESULTS_GROUP):
-            raise ConnectionError("nobody reads the results")
+        streams = [keys.progress(partition) for partition in range(partitions)]
+        read = await asyncio.gather(*(_is_read(redis, stream, keys.RESULTS_GROUP) for stream in streams))
+        if not all(read):
+            raise ConnectionError(f"nobody reads the results of {streams[read.index(False)]}")
 
     health.add("workers", workers)
     health.add("results", results)

@@ -39,7 +39,9 @@ class ProcessService:
         self.registry = CollectorRegistry()
         self.health = Health(self.name, ENGINE_VERSION)
         self._metrics = Metrics(self.registry)
-        self._redis = connect(settings.redis_url, answer_timeout=patience(settings.lease))
+        self._redis = connect(
+            settings.redis_url, cluster=settings.redis_cluster, answer_timeout=patience(settings.lease)
+        )
         self._store = BlobStore(settings.blob_url)
         self._identity = StoreIdentity(self._redis, self._store, wanted=settings.store_check)
         self._pool = Pool(settings)
@@ -47,7 +49,7 @@ class ProcessService:
         self._developer = Developer(settings, self._redis, self._store, self._pool, self._door, self._metrics)
         self._sources = [
             Source(keys.uploaded(partition, bulk=bulk), keys.PROCESS_GROUP, partition, bulk)
-            for partition in range(settings.partitions)
+            for partition in settings.taken
             for bulk in (False, True)
         ]
         self._stage = Stage(

@@ -4,10 +4,10 @@ from pydantic import Field
 
 from services.process.limits import Limits
 from shared.chain import LONGEST
-from shared.settings import Seconds, Settings
+from shared.settings import Seconds, StageSettings
 
 
-class ProcessSettings(Settings):
+class ProcessSettings(StageSettings):
     """The pool of workers, and what one image may cost."""
 
     workers: int = Field(0, ge=0, le=1024, description="Pool processes that develop images; 0 is one per core.")

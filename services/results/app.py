@@ -55,7 +55,12 @@ class ResultsService:
         self.health = Health(self.name, version("darkroom"))
         self.metrics = ResultsMetrics()
         self.registry = self.metrics.registry
-        self.redis = connect(self.settings.redis_url, most=_CONNECTIONS, answer_timeout=patience(self.settings.lease))
+        self.redis = connect(
+            self.settings.redis_url,
+            cluster=self.settings.redis_cluster,
+            most=_CONNECTIONS,
+            answer_timeout=patience(self.settings.lease),
+        )
         self.store = BlobStore(self.settings.blob_url)
         self._identity = StoreIdentity(self.redis, self.store, wanted=self.settings.store_check)
         self.listener = Listener(self.redis, draining=lambda: self.health.draining)
@@ -125,7 +130,7 @@ class ResultsService:
         return Stage(
             self.settings,
             self.redis,
-            [Source(stream(partition), group, partition) for partition in range(self.settings.partitions)],
+            [Source(stream(partition), group, partition) for partition in self.settings.taken],
             handler,
             door=SteadyDoor(batch),
             lanes=self.settings.results_lanes,

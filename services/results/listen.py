@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
-from shared import keys
+from shared import cluster, keys
 from shared.outage import Outage
 from shared.scripts import RedisClient
 
@@ -175,8 +175,10 @@ class Listener:
         pubsub: Any = self._redis.pubsub()
         asked: set[int] = set()
         pulse = _Pulse(pubsub, self._silence)
+        turns = cluster.turns(self._redis)
         try:
-            while self._subscriptions:
+            # Nodes of a cluster tell each other what was published, but not while one takes over from another.
+            while self._subscriptions and turns == cluster.turns(self._redis):
                 if self._wanted.is_set() or not asked:
                     self._wanted.clear()
                     asked = await self._adjust(pubsub, asked)

@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, field_validator
 from services.results import signing
 from shared.access import AccessSettings
 from shared.links import Links
-from shared.settings import SECRET, Seconds
+from shared.settings import SECRET, Seconds, StageSettings
 
 
-class ResultsSettings(AccessSettings):
+class ResultsSettings(AccessSettings, StageSettings):
     """Settings of the results service."""
 
     results_host: str = Field("127.0.0.1", description="Address of the HTTP port when the service runs alone.")

@@ -98,8 +98,8 @@ class Webhooks:
                 group.create_task(self._one(source, entry))
 
     async def bring_all_back(self) -> None:
-        """Put what is due in any partition back on its stream; to be called every `LOOK` seconds."""
-        for partition in range(self._settings.partitions):
+        """Put what is due in the partitions of this process back on its stream; to be called every `LOOK` seconds."""
+        for partition in self._settings.taken:
             await self.bring_back(partition)
 
     async def bring_back(self, partition: int) -> int:

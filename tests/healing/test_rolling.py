@@ -16,7 +16,8 @@ from shared.blobs import BlobStore
 from shared.events import decode_progress
 from tests.chaos.fleet import Member
 from tests.events.test_samples import SAMPLES
-from tests.healing.conftest import System, Uploader, encoded
+from tests.healing.conftest import System
+from tests.support.system import Uploader, encoded
 from tests.support.waiting import wait_until
 
 

@@ -1,0 +1,118 @@
+"""A fleet as its users and its operators see it: pictures go in, states come out, logs and health tell how it is."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+
+from tests.chaos.fleet import Fleet
+from tests.support.waiting import wait_until
+
+
+@dataclass
+class System:
+    """A fleet, a client of its HTTP, and what its logs said since the last `mark`."""
+
+    fleet: Fleet
+    client: httpx.Client
+    _marks: dict[str, int] = field(default_factory=dict)
+    _sent: int = 0
+
+    def mark(self) -> None:
+        """Forget what was logged before."""
+        self._marks = {member.name: member.log.stat().st_size for member in self.fleet.members}
+
+    def lines(self, kind: str) -> list[dict[str, Any]]:
+        """What the processes of a kind logged since the mark."""
+        found = []
+        for member in self.fleet.of(kind):
+            with member.log.open("rb") as log:
+                log.seek(self._marks.get(member.name, 0))
+                found += [json.loads(line) for line in log.read().splitlines() if line.startswith(b"{")]
+        return found
+
+    def told(self, kind: str, event: str, **facts: str) -> int:
+        """How often the processes of a kind logged an event."""
+        return sum(line["event"] == event and facts.items() <= line.items() for line in self.lines(kind))
+
+    def ready(self, kind: str) -> bool:
+        """What the readiness check of a kind says."""
+        member = self.fleet.of(kind)[0]
+        url = f"http://127.0.0.1:{member.environment['DARKROOM_ADMIN_PORT']}/health/ready"
+        try:
+            return self.client.get(url).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def all_ready(self) -> bool:
+        return all(self.ready(kind) for kind in ("ingest", "process", "results"))
+
+    def none_ready(self) -> bool:
+        return not any(self.ready(kind) for kind in ("ingest", "process", "results"))
+
+    def unique(self) -> str:
+        """A name that no other test has."""
+        self._sent += 1
+        return f"{self._sent}-{time.monotonic_ns()}"
+
+    def submit(self) -> str:
+        """Send a picture that no other test sent, as a client that retries 503 does; returns the job's id."""
+        self._sent += 1
+        key = f"picture-{self._sent}-{time.monotonic()}"
+        headers = {"Content-Type": "image/png", "Idempotency-Key": key}
+
+        def accepted() -> str:
+            try:
+                answer = self.client.post(
+                    f"{self.fleet.ingest[0]}/v1/images?filters=sepia", content=encoded(self._sent), headers=headers
+                )
+            except httpx.TransportError:
+                return ""
+            assert answer.status_code in {202, 503}, answer.text
+            return str(answer.json()["jobs"][0]["id"]) if answer.status_code == 202 else ""
+
+        return wait_until(accepted, timeout=30)
+
+    def state(self, job: str) -> str:
+        answer = self.client.get(f"{self.fleet.results[0]}/v1/jobs/{job}")
+        return str(answer.json()["state"]) if answer.status_code == 200 else ""
+
+    def develops(self, job: str | None = None) -> None:
+        """The whole way works: a picture sent now is done soon."""
+        job = job or self.submit()
+        wait_until(lambda: self.state(job) == "done", timeout=30)
+
+
+def encoded(seed: int) -> bytes:
+    """A small picture, another one for each seed."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
+    _, data = cv2.imencode(".png", pixels)
+    return data.tobytes()
+
+
+class Uploader:
+    """Sends pictures for as long as it runs; `jobs` are those that were accepted."""
+
+    def __init__(self, system: System, pause: float = 0.05) -> None:
+        self.jobs: list[str] = []
+        self._system = system
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Uploader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            self.jobs.append(self._system.submit())
