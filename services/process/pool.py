@@ -112,11 +112,11 @@ class Pool:
         self._dying.clear()
 
     async def _develop(self, request: Request) -> Report:
-        while not (child := await self._idle.get()).alive:
-            # It died while it had nothing to do, so no image is to blame.
+        while not (child := await self._idle.get()).take(request):
+            # No image is to blame.
             self._replace(child, "crashed")
         try:
-            report = await child.develop(request, self.settings.time_limit)
+            report = await child.develop(self.settings.time_limit)
         except EngineFault:
             self._idle.put_nowait(child)
             raise

@@ -109,14 +109,24 @@ class Worker:
         worker.base = worker.resident = reply.resident
         return worker
 
-    async def develop(self, request: Request, time_limit: float) -> Report:
-        """Develop one image. Raises TimedOut after `time_limit` seconds, WorkerCrashed, EngineFault.
+    def take(self, request: Request) -> bool:
+        """Hand the process an image, which `develop` then waits for. False: it died before, while it had nothing to do.
+
+        Whether it is alive does not tell: a process that was killed counts as alive until the fork server noticed.
+        """
+        try:
+            self._connection.send_bytes(msgspec.msgpack.encode(request))
+        except OSError:
+            return False
+        return True
+
+    async def develop(self, time_limit: float) -> Report:
+        """Wait for the image it took. Raises TimedOut after `time_limit` seconds, WorkerCrashed, EngineFault.
 
         When it is cancelled, or raises one of the first two, the process must be killed.
         """
         try:
             async with asyncio.timeout(time_limit):
-                self._connection.send_bytes(msgspec.msgpack.encode(request))
                 reply = await self._receive()
         except TimeoutError as error:
             raise TimedOut(f"Developing this picture took more than {time_limit:g} s.", allowed=time_limit) from error

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from tests.support.otlp import ReceivedSpan
+from tests.support.waiting import wait_until
 from tests.telemetry.conftest import OUTSIDE, OUTSIDE_TRACE, Hook, Traced
 from tests.telemetry.tree import Edge, edges, label
 
@@ -160,6 +161,11 @@ def test_a_job_that_was_given_up_and_replayed_leads_from_one_trace_to_the_next(t
     traced.freeze_pool()
     (job_id,) = traced.upload(17, filters=CHAIN)
     traced.kill_at_work(job_id, attempt=1)
+    # The second worker tells of the first before it works, and not before it says that it started.
+    traced.freeze_pool()
+    lost = "process: process image.uploaded"
+    trace = traced.job(job_id)["trace_id"]
+    wait_until(lambda: lost in map(label, traced.receiver.of_trace(trace)), timeout=30)
     traced.kill_at_work(job_id, attempt=2)
     job = traced.ended(job_id)
     assert job["error"]["code"] == "gave_up"
