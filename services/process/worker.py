@@ -81,10 +81,6 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid or 0
 
-    @property
-    def alive(self) -> bool:
-        return self._process.is_alive()
-
     @classmethod
     async def start(cls, context: BaseContext, blob_url: str, memory_limit: int) -> "Worker":
         """Start a child and wait until it is warm. Raises WorkerCrashed when it does not get there."""
