@@ -63,23 +63,16 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     environment = ["/usr/bin/env", f"AWS_ACCESS_KEY_ID={KEY}", f"AWS_SECRET_ACCESS_KEY={SECRET}"]
-    with (
-        ends_with_us([*environment, *command], log=folder / "weed.log") as process,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name, value in _environment(ports["s3"]).items():
-            patch.setenv(name, value)
-        wait_until(lambda: _takes_objects(process, folder), timeout=90)
+    with ends_with_us([*environment, *command], log=folder / "weed.log") as process:
+        with _reaching(ports["s3"]):
+            wait_until(lambda: _takes_objects(process, folder), timeout=90)
         yield Weed(ports["s3"], process)
 
 
 @pytest.fixture(scope="module")
 def reached(weed: Weed) -> Iterator[S3]:
     """The server as services reach it, and this process too."""
-    with Proxy(weed.port).running() as network, pytest.MonkeyPatch.context() as patch:
-        environment = _environment(network.port)
-        for name, value in environment.items():
-            patch.setenv(name, value)
+    with Proxy(weed.port).running() as network, _reaching(network.port) as environment:
         yield S3(network, {**environment, "DARKROOM_BLOB_URL": f"s3://{BUCKET}"})
 
 
@@ -90,14 +83,20 @@ def s3(reached: S3) -> Iterator[S3]:
     reached.network.mend()
 
 
-def _environment(port: int) -> dict[str, str]:
-    return {
+@contextmanager
+def _reaching(port: int) -> Iterator[dict[str, str]]:
+    """This process reaches the bucket at that port by its environment, and forgets it at the end."""
+    environment = {
         "AWS_ACCESS_KEY_ID": KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
     }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield environment
 
 
 def _takes_objects(process: subprocess.Popen[bytes], folder: Path) -> bool:
