@@ -58,7 +58,9 @@ class Project:
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.writestr("library.py", f"VERSION = {version!r}\n")
             dist = f"library-{version}.dist-info"
-            archive.writestr(f"{dist}/METADATA", f"Metadata-Version: 2.1\nName: library\nVersion: {version}\n")
+            # What the lock does not hold is not looked for: it is whole.
+            needs = "Requires-Dist: of-no-index[extra]>=1\n"
+            archive.writestr(f"{dist}/METADATA", f"Metadata-Version: 2.1\nName: library\nVersion: {version}\n{needs}")
             archive.writestr(f"{dist}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             archive.writestr(f"{dist}/RECORD", "")
         digest = digest or hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -105,7 +107,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def test_it_installs_once_from_any_directory_and_says_so_in_one_line(project: Project) -> None:
+def test_it_installs_the_lock_alone_once_from_any_directory_and_says_so_in_one_line(project: Project) -> None:
     status, out, errors = project.run("filters", "--a b")
     assert (status, out) == (0, f"1.0|filters|--a b|{project.root.parent}")
     assert errors == "darkroom: installing requirements.lock into .venv; this takes a minute the first time"
