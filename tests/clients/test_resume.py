@@ -1,15 +1,18 @@
 """An interrupted `darkroom submit` goes on where it was when the same command is given again."""
 
+import asyncio
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from clients.api import Client
 from clients.journal import Journal
 from tests.clients.command import Command
+from tests.support.proxy import Proxy
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -17,6 +20,33 @@ Picture = Callable[..., Path]
 #: More than two requests, sent one after the other.
 FILES = 150
 RUN = ("submit", "in", "-f", "sepia", "--parallel", "1", "--json")
+
+
+class OneUpload(Proxy):
+    """A network that fails when a second upload begins, until it is mended."""
+
+    def __init__(self, upstream: int) -> None:
+        super().__init__(upstream)
+        self._allowed = 1
+
+    def mend(self) -> None:
+        self._allowed = FILES
+        super().mend()
+
+    async def _pass(self, data: bytes, sink: asyncio.StreamWriter) -> None:
+        self._allowed -= data.startswith(b"POST /v1/images")
+        if self._allowed < 0:
+            self.choked = True
+        else:
+            await super()._pass(data, sink)
+
+
+@pytest.fixture
+def network(command: Command, stack: Stack) -> Iterator[OneUpload]:
+    """What lies between the command and the services."""
+    with OneUpload(urlsplit(stack.url).port or 80).running() as proxy:
+        command.environment["DARKROOM_URL"] = f"http://127.0.0.1:{proxy.port}"
+        yield proxy
 
 
 @pytest.fixture
@@ -30,17 +60,18 @@ def journals(folder: Path) -> list[Path]:
     return list((folder / "state").glob("*.jsonl"))
 
 
-def interrupted(command: Command, folder: Path) -> subprocess.Popen[bytes]:
-    """A run that was stopped by Ctrl-C after its first request was accepted."""
+def interrupted(command: Command, folder: Path, network: OneUpload) -> subprocess.Popen[bytes]:
+    """A run that was stopped by Ctrl-C after its first request was accepted and before its second."""
     process = command.start(*RUN)
     wait_until(lambda: [path for path in journals(folder) if b'"jobs"' in path.read_bytes()], timeout=60)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+    network.mend()
     return process
 
 
-def test_no_picture_becomes_two_jobs(command: Command, folder: Path, stack: Stack) -> None:
-    first = interrupted(command, folder)
+def test_no_picture_becomes_two_jobs(command: Command, folder: Path, network: OneUpload, stack: Stack) -> None:
+    first = interrupted(command, folder, network)
     assert first.returncode == 128 + signal.SIGINT
     (journal,) = journals(folder)
     batch = journal.read_text().split('"')[3]
@@ -53,8 +84,10 @@ def test_no_picture_becomes_two_jobs(command: Command, folder: Path, stack: Stac
     assert journals(folder) == []
 
 
-def test_when_the_service_has_forgotten_the_run_it_starts_anew(command: Command, folder: Path) -> None:
-    interrupted(command, folder)
+def test_when_the_service_has_forgotten_the_run_it_starts_anew(
+    command: Command, folder: Path, network: OneUpload
+) -> None:
+    interrupted(command, folder, network)
     (journal,) = journals(folder)
     head, *_ = journal.read_text().splitlines()
     journal.write_text(head + '\n{"request":"0-64","jobs":["0-unknown"]}')

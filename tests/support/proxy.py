@@ -62,9 +62,12 @@ class Proxy:
         with suppress(OSError):
             while data := await source.read(65536):
                 if not self.choked:
-                    sink.write(data)
-                    await sink.drain()
+                    await self._pass(data, sink)
         sink.transport.abort()
+
+    async def _pass(self, data: bytes, sink: asyncio.StreamWriter) -> None:
+        sink.write(data)
+        await sink.drain()
 
     @contextmanager
     def running(self) -> Iterator["Proxy"]:
