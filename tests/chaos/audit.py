@@ -42,7 +42,7 @@ class Seen:
                 with suppress(RedisError, OSError):
                     await self._turn(redis)
                     continue
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.2)  # the server is away: that is the storm's doing; ask again
 
     async def catch_up(self, redis: Redis) -> None:
         while await self._turn(redis, block=None):

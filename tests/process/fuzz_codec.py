@@ -1,10 +1,9 @@
 """Fuzz target: whatever the bytes, decoding ends in pictures or in a typed error.
 
-    pip install atheris
-    python -m tests.process.fuzz_codec -max_total_time=300
+    .venv/bin/python -m tests.process.fuzz_codec -max_total_time=300
 
-Starts from the hostile corpus. What it finds lands in tests/process/regressions/ is mended, gets a name
-that says what it is, and stays: test_hostile.py runs every file of that folder.
+Starts from the hostile corpus; the longer mode of `.ci/run` runs it. What it finds lands in tests/process/regressions/,
+is mended, gets a name that says what it is, and stays: test_hostile.py runs every file of that folder.
 """
 
 import sys

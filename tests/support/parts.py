@@ -5,6 +5,8 @@ import os
 import pytest
 
 STRICT = bool(os.environ.get("CI") or os.environ.get("DARKROOM_REQUIRE_ALL"))
+#: The longer mode of `.ci/run`.
+LONG = os.environ.get("DARKROOM_CI") == "long"
 
 
 def require(part: str, found: str | None) -> str:
