@@ -1,15 +1,23 @@
-"""Uploads per second of one ingest process, raw and as a form, beside Express in front of BullMQ."""
+"""Uploads per second of one ingest process, raw and as a form, beside Express in front of BullMQ's add.
+
+Both sides keep the bytes and queue a job, and nobody works on the jobs meanwhile: process and results are paused. What
+is left of the two cores when they do work is measured beside it.
+"""
 
 import asyncio
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from redis.asyncio import Redis
+
 from benchmarks import bullmq, report
+from benchmarks.jobs import settled
 from benchmarks.latency import textured_jpeg
-from benchmarks.stack import stack
+from benchmarks.stack import Running, stack
 from infra.ports import free_port
 
 #: Requests under way at once.
@@ -26,24 +34,41 @@ class Request:
     make: Callable[[bytes], bytes]
 
 
+@dataclass
+class Uploads:
+    """The picture that is sent, how often in a round, and the rates by side so far."""
+
+    picture: bytes
+    number: int
+    rates: dict[str, list[float]] = field(default_factory=dict)
+
+    def send(self, sides: dict[str, Request], round_number: int) -> None:
+        """One round for each side; no two pictures of a round or of two rounds are the same."""
+        for name, request in sides.items():
+            rate = asyncio.run(_rate(request, self.picture + round_number.to_bytes(4, "big"), self.number))
+            self.rates.setdefault(name, []).append(rate)
+
+
 def main() -> None:
     parser = report.arguments("http", "Uploads of a 20 KB picture to one process.", rounds=5)
     parser.add_argument("--uploads", type=int, default=2000)
     options = parser.parse_args()
-    picture = textured_jpeg(192, 144, quality=80)
-    rates: dict[str, list[float]] = {}
-    with stack("ingest", "process", "results", workers=1) as running:
-        sides = {
-            "Darkroom, raw": _raw(running.http["ingest"], "/v1/images"),
-            "Darkroom, form": _form(running.http["ingest"], "/v1/images"),
-        }
-        if bullmq.install() is None:
-            _measure(sides, picture, options.uploads, options.rounds, rates)
-        else:
-            with bullmq.express(free_port("127.0.0.1")) as url:
-                sides |= {"Express + BullMQ, raw": _raw(url, "/raw"), "Express + BullMQ, form": _form(url, "/form")}
-                _measure(sides, picture, options.uploads, options.rounds, rates)
-    report.tell("http", describe(rates, len(picture), options.uploads), options.write)
+    uploads = Uploads(textured_jpeg(372, 280, quality=80), options.uploads)
+    with stack("ingest", "process", "results", workers=1) as running, ExitStack() as exits:
+        ours = running.http["ingest"]
+        accepting = {"Darkroom, raw": _raw(ours, "/v1/images"), "Darkroom, form": _form(ours, "/v1/images")}
+        working = {f"{name}, while the jobs are worked on": request for name, request in accepting.items()}
+        peer = {}
+        if bullmq.install() is not None:
+            url = exits.enter_context(bullmq.express(free_port("127.0.0.1")))
+            peer = {"Express + BullMQ, raw": _raw(url, "/raw"), "Express + BullMQ, form": _form(url, "/form")}
+        for number in range(options.rounds):
+            with running.paused("process", "results"):
+                uploads.send(accepting | peer, 2 * number)
+            asyncio.run(_all_done(running, (2 * number + 1) * len(accepting) * options.uploads))
+            uploads.send(working, 2 * number + 1)
+            asyncio.run(_all_done(running, (2 * number + 2) * len(accepting) * options.uploads))
+    report.tell("http", describe(uploads.rates, len(uploads.picture) + 12, options.uploads), options.write)
 
 
 def describe(rates: dict[str, list[float]], size: int, uploads: int) -> list[str]:
@@ -60,13 +85,11 @@ def describe(rates: dict[str, list[float]], size: int, uploads: int) -> list[str
     ]
 
 
-def _measure(
-    sides: dict[str, Request], picture: bytes, uploads: int, rounds: int, rates: dict[str, list[float]]
-) -> None:
-    for number in range(rounds):
-        for name, request in sides.items():
-            rate = asyncio.run(_rate(request, picture + number.to_bytes(4, "big"), uploads))
-            rates.setdefault(name, []).append(rate)
+async def _all_done(running: Running, jobs: int) -> None:
+    """Wait until so many jobs in all have ended; identity jobs tell of nothing but their end."""
+    async with Redis.from_url(running.redis_url) as redis:
+        while await settled(redis) < jobs:  # noqa: ASYNC110 - the server has no event for this
+            await asyncio.sleep(0.05)
 
 
 async def _rate(request: Request, picture: bytes, uploads: int) -> float:

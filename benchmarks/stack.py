@@ -38,6 +38,17 @@ class Running:
         """CPU seconds that each process has used so far, children included."""
         return {name: cpu_seconds(process) for name, process in self.processes.items()}
 
+    @contextmanager
+    def paused(self, *services: str) -> Iterator[None]:
+        """These services take no CPU for as long as this lasts."""
+        for service in services:
+            self.processes[service].suspend()
+        try:
+            yield
+        finally:
+            for service in services:
+                self.processes[service].resume()
+
 
 @contextmanager
 def stack(*services: str, **settings: str | int | float) -> Iterator[Running]:

@@ -183,11 +183,14 @@ class Publisher:
 
         async def store(image: Image) -> tuple[str, int]:
             async with places:
-                content = image.content
-                data = content if isinstance(content, bytes) else await asyncio.to_thread(content.read_bytes)
-                key = blob_key("originals", self._owner, await asyncio.to_thread(digest_of, data))
-                if await self._store.head_async(key) is None:
-                    await self._store.put_async(key, data)
-                return key, len(data)
+                return await asyncio.to_thread(self._keep, image)
 
         return list(await asyncio.gather(*(store(image) for image in images)))
+
+    def _keep(self, image: Image) -> tuple[str, int]:
+        # In a thread of ours: those of the store's own event loop can meet the end of a short program and abort it.
+        data = image.content if isinstance(image.content, bytes) else image.content.read_bytes()
+        key = blob_key("originals", self._owner, digest_of(data))
+        if self._store.head(key) is None:
+            self._store.put(key, data)
+        return key, len(data)
