@@ -1,10 +1,11 @@
 """The blob store: where pixels live, so that they never travel through Redis.
 
-A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`). Keys of ours are
+A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`; see `shared.folder`). Keys of ours are
 `originals|results/<UTC day>/<owner>/<hash>`: whole days can be dropped without counting references, by the janitor
 or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,6 +21,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from shared import folder
 from shared.errors import SourceNotFound, StorageUnavailable
 from shared.secret_files import secret
 
@@ -38,6 +40,8 @@ _RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(s
 _CLIENT: "Final[ClientConfig]" = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=30)}
 #: Schemes of stores that sign addresses for themselves.
 _SIGNING: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+#: Bytes of an object that is written into a folder without leaving the event loop: a fraction of a millisecond.
+_AT_ONCE: Final = 256 * 1024
 #: Variables of S3 that hold secrets.
 _S3_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Control characters, backslashes, and segments that are empty, `.` or `..`.
@@ -57,7 +61,7 @@ class Blob:
 
 def today() -> str:
     """The UTC day that a key of now carries, `2026-11-24`."""
-    return datetime.now(UTC).strftime("%Y-%m-%d")
+    return datetime.now(UTC).date().isoformat()
 
 
 def blob_key(kind: Kind, owner: str, digest: str, *, day: str | None = None) -> str:
@@ -96,7 +100,7 @@ class BlobStore:
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
-        self._store, self._mark = _open(url, create=create)
+        self._store, self._folder = _open(url, create=create)
 
     def get(self, key: str) -> memoryview:
         """The bytes of one object, without a copy."""
@@ -109,15 +113,24 @@ class BlobStore:
             return memoryview(await answer.bytes_async())
 
     def put(self, key: str, data: bytes | memoryview) -> None:
-        """Store an object whole or not at all (a local store writes beside it, then renames)."""
+        """Store an object whole or not at all."""
         with self._translated(key):
             self._check_mark()
-            obstore.put(self._store, check_key(key), data, use_multipart=False)
+            if self._folder is not None:
+                folder.write(self._folder, check_key(key), data)
+            else:
+                obstore.put(self._store, check_key(key), data, use_multipart=False)
 
     async def put_async(self, key: str, data: bytes | memoryview) -> None:
+        """The same from an event loop; a small object for a folder is written at once, a thread would take longer."""
         with self._translated(key):
             self._check_mark()
-            await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
+            if self._folder is None:
+                await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
+            elif len(data) <= _AT_ONCE:
+                folder.write(self._folder, check_key(key), data)
+            else:
+                await asyncio.to_thread(folder.write, self._folder, check_key(key), data)
 
     async def create_async(self, key: str, data: bytes) -> bool:
         """Store an object unless there is one under this key; returns whether it did."""
@@ -207,21 +220,20 @@ class BlobStore:
 
     def _check_mark(self) -> None:
         """A folder that is not mounted looks like an empty store: nothing must be looked for or written there."""
-        if self._mark is not None and not self._mark.exists():
+        if self._folder is not None and not (self._folder / _MARK).exists():
             raise StorageUnavailable("The folder of the blob store is not there.")
 
 
 def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
-    """The store at a URL, and for a folder on disk the file that marks it as one."""
+    """The store at a URL, and the path of its folder if it is one."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         root = Path(unquote(parts.path))
-        mark = root / _MARK
         if create:
             root.mkdir(parents=True, exist_ok=True)
-            mark.touch()
+            (root / _MARK).touch()
         # A day that was dropped leaves no empty folders behind.
-        return LocalStore(root, automatic_cleanup=True), mark
+        return LocalStore(root, automatic_cleanup=True), root
     if parts.scheme == "memory":
         return from_url(url), None
     config = _s3_credentials() if parts.scheme in ("s3", "s3a") else None
