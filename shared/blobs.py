@@ -5,7 +5,6 @@ A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`; se
 or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
 """
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -21,8 +20,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from shared import folder
 from shared.errors import SourceNotFound, StorageUnavailable
+from shared.folder import Folder
 from shared.secret_files import secret
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ _RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(s
 _CLIENT: "Final[ClientConfig]" = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=30)}
 #: Schemes of stores that sign addresses for themselves.
 _SIGNING: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
-#: Bytes of an object that is written into a folder without leaving the event loop: a fraction of a millisecond.
-_AT_ONCE: Final = 256 * 1024
 #: Variables of S3 that hold secrets.
 _S3_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Control characters, backslashes, and segments that are empty, `.` or `..`.
@@ -117,20 +114,17 @@ class BlobStore:
         with self._translated(key):
             self._check_mark()
             if self._folder is not None:
-                folder.write(self._folder, check_key(key), data)
+                self._folder.write(check_key(key), data)
             else:
                 obstore.put(self._store, check_key(key), data, use_multipart=False)
 
     async def put_async(self, key: str, data: bytes | memoryview) -> None:
-        """The same from an event loop; a small object for a folder is written at once, a thread would take longer."""
         with self._translated(key):
             self._check_mark()
-            if self._folder is None:
-                await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
-            elif len(data) <= _AT_ONCE:
-                folder.write(self._folder, check_key(key), data)
+            if self._folder is not None:
+                await self._folder.write_async(check_key(key), data)
             else:
-                await asyncio.to_thread(folder.write, self._folder, check_key(key), data)
+                await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
 
     async def create_async(self, key: str, data: bytes) -> bool:
         """Store an object unless there is one under this key; returns whether it did."""
@@ -220,12 +214,12 @@ class BlobStore:
 
     def _check_mark(self) -> None:
         """A folder that is not mounted looks like an empty store: nothing must be looked for or written there."""
-        if self._folder is not None and not (self._folder / _MARK).exists():
+        if self._folder is not None and not (self._folder.root / _MARK).exists():
             raise StorageUnavailable("The folder of the blob store is not there.")
 
 
-def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
-    """The store at a URL, and the path of its folder if it is one."""
+def _open(url: str, *, create: bool) -> tuple[ObjectStore, Folder | None]:
+    """The store at a URL, and the folder if it is one."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         root = Path(unquote(parts.path))
@@ -233,7 +227,7 @@ def _open(url: str, *, create: bool) -> tuple[ObjectStore, Path | None]:
             root.mkdir(parents=True, exist_ok=True)
             (root / _MARK).touch()
         # A day that was dropped leaves no empty folders behind.
-        return LocalStore(root, automatic_cleanup=True), root
+        return LocalStore(root, automatic_cleanup=True), Folder(root)
     if parts.scheme == "memory":
         return from_url(url), None
     config = _s3_credentials() if parts.scheme in ("s3", "s3a") else None

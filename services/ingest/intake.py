@@ -91,9 +91,7 @@ class Intake:
         self._budget.give_back(self.size)
         self.size = 0
         self._chunks.clear()
-        if self._map is not None:
-            self._map.close()
-            self._map = None
+        self._map = None  # it ends with its last view: a writer that was given up may still read
         if self._file is not None:
             self._file.close()
             self._file = None

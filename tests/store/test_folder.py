@@ -1,0 +1,83 @@
+"""A store that is a folder: whole objects, seen by none before, and one failure that is nobody else's."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import LocalStore
+
+from shared.blobs import BlobStore
+from shared.errors import StorageUnavailable
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+def store(root: Path) -> BlobStore:
+    return BlobStore(root.as_uri())
+
+
+@pytest.mark.parametrize("size", [0, 1, 20_000, 3_000_000])
+async def test_what_is_put_is_what_is_got(store: BlobStore, size: int) -> None:
+    data = os.urandom(size)
+    store.put("inbox/one", data)
+    await store.put_async("inbox/two", memoryview(data))
+    assert bytes(store.get("inbox/one")) == data
+    assert bytes(store.get("inbox/two")) == data
+
+
+async def test_what_is_put_again_replaces_what_was_there(store: BlobStore) -> None:
+    await store.put_async("inbox/one", b"longer than the next")
+    await store.put_async("inbox/one", b"short")
+    assert bytes(await store.get_async("inbox/one")) == b"short"
+
+
+async def test_many_at_one_time_are_all_kept(store: BlobStore) -> None:
+    pictures = {f"originals/2026-11-24/local/{n:064}": os.urandom(n) for n in range(200)}
+    await asyncio.gather(*(store.put_async(key, data) for key, data in pictures.items()))
+    assert {key: bytes(store.get(key)) for key in pictures} == pictures
+
+
+async def test_a_write_that_fails_leaves_nothing_and_hurts_no_other(store: BlobStore, root: Path) -> None:
+    (root / "inbox").mkdir()
+    (root / "inbox" / "file").touch()
+    outcomes = await asyncio.gather(
+        *(store.put_async(f"inbox/{name}", b"x") for name in ("one", "file/below", "two")), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), StorageUnavailable, type(None)]
+    assert sorted(path.name for path in (root / "inbox").iterdir()) == ["file", "one", "two"]
+
+
+async def test_one_caller_that_goes_away_takes_no_other_along(store: BlobStore) -> None:
+    writes = [asyncio.create_task(store.put_async(f"inbox/{n}", b"x")) for n in range(20)]
+    await asyncio.sleep(0)
+    writes[0].cancel()
+    await asyncio.gather(*writes, return_exceptions=True)
+    assert all(bytes(store.get(f"inbox/{n}")) == b"x" for n in range(1, 20))
+
+
+def test_what_a_sudden_end_left_is_shown_by_no_listing(store: BlobStore, root: Path) -> None:
+    """Names that end in `#` and digits are those that obstore itself passes over."""
+    store.put("inbox/one", b"x")
+    (root / "inbox" / "two#1234567890123456789").write_bytes(b"half of i")
+    pages = list(obstore.list(LocalStore(root), "inbox"))
+    assert [meta["path"] for page in pages for meta in page] == ["inbox/one"]
+
+
+def test_no_object_is_ever_seen_in_part(store: BlobStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    write = os.write
+
+    def in_pieces(file: int, data: memoryview) -> int:
+        seen.append([path.name for path in (root / "inbox").iterdir() if "#" not in path.name])
+        return write(file, data[:1000])
+
+    monkeypatch.setattr(os, "write", in_pieces)
+    store.put("inbox/one", bytes(2500))
+    assert seen == [[], [], []]
+    assert len(store.get("inbox/one")) == 2500
