@@ -6,6 +6,7 @@ that a stranger's DNS may lead here with is refused (DNS rebinding). A plain add
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -96,6 +97,7 @@ def _netloc(origin: str) -> str:
     return origin.lower().partition("://")[2]
 
 
+@lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name.partition("%")[0])

@@ -110,7 +110,7 @@ class Uploads:
             await self._fetcher.close()
 
     async def _receive_raw(self, request: Request, caller: Caller) -> tuple[Plan, list[Stored]]:
-        pairs = request.query_params.multi_items()
+        pairs = _query(request)
         name = display_name(next((text for key, text in pairs if key == _NAME), None))
         plan = await self._plan([pair for pair in pairs if pair[0] != _NAME], caller)
         settings = self._settings
@@ -127,7 +127,7 @@ class Uploads:
         settings = self._settings
         most = settings.max_parts * (settings.max_bytes + PART_OVERHEAD)
         body = read_body(request, limit=most, patience=settings.upload_timeout)
-        pairs = request.query_params.multi_items()
+        pairs = _query(request)
         plan: Plan | None = None
         stored: list[Stored] = []
         parts = read_parts(body, boundary, max_images=settings.max_parts, new_intake=self._new_intake)
@@ -247,6 +247,10 @@ def fingerprint(plan: Plan, stored: list[Stored]) -> str:
     """What tells two requests apart that carry one idempotency key: the images, in order, and the parameters."""
     facts = msgspec.json.encode([[image.digest for image in stored], plan.parameters, plan.chain])
     return sha256(facts).hexdigest()
+
+
+def _query(request: Request) -> list[tuple[str, str]]:
+    return request.query_params.multi_items() if request.scope["query_string"] else []
 
 
 def _told(job_id: str | None) -> dict[str, object]:
