@@ -94,9 +94,7 @@ def system(secure: Secure) -> Iterator[System]:
         yield system
 
 
-async def test_the_services_work_with_the_rights_of_the_rule_and_need_every_one(
-    secure: Secure, system: System
-) -> None:
+async def test_the_services_work_with_the_rights_of_the_rule_and_need_every_one(secure: Secure, system: System) -> None:
     _use_everything(system, secure.admin)
     await _use_up_quotas(secure)
     for member in system.fleet.members:
