@@ -13,7 +13,14 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+#: A page has two dozen scripts and styles, and what they are allowed is the page's business: these go without a policy.
+PARTS: Final = ("text/javascript", "text/css")
+FOR_PARTS: Final[Mapping[str, str]] = {
+    name: DEFAULTS[name] for name in ("Cross-Origin-Resource-Policy", "X-Content-Type-Options")
+}
 _RAW: Final = [(name.lower().encode(), value.encode()) for name, value in DEFAULTS.items()]
+_RAW_FOR_PARTS: Final = [(name.lower().encode(), value.encode()) for name, value in FOR_PARTS.items()]
+_RAW_PARTS: Final = tuple(part.encode() for part in PARTS)
 
 
 class Guarded:
@@ -30,8 +37,10 @@ class Guarded:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.get("headers", ())
-                given = {name.lower() for name, _ in headers}
-                message["headers"] = [*headers, *(header for header in _RAW if header[0] not in given)]
+                given = {name.lower(): value for name, value in headers}
+                part = given.get(b"content-type", b"").startswith(_RAW_PARTS)
+                added = _RAW_FOR_PARTS if part else _RAW
+                message["headers"] = [*headers, *(header for header in added if header[0] not in given)]
             await send(message)
 
         await self._app(scope, receive, guarded)
