@@ -123,7 +123,8 @@ class UploadOptions(TypedDict, total=False):
     `filters` in the short form (`"sepia,blur:size=9"`), as JSON or as a list. `format` is jpeg, png, webp or avif,
     none for the source's own; `quality` 1 to 100; `priority` normal or bulk; `webhook` an address to call at the end.
     `batch` joins several uploads into one batch, which will have `expected` jobs in all. An upload is repeated after a
-    lost answer only under an `idempotency_key`.
+    lost answer only under an `idempotency_key`. `url` goes instead of images: the service fetches one from there, if it
+    is set up to.
     """
 
     filters: str | Sequence[FilterSpec]
@@ -134,6 +135,7 @@ class UploadOptions(TypedDict, total=False):
     batch: str | None
     expected: int | None
     idempotency_key: str | None
+    url: str | None
 
 
 def upload(images: Sequence[Image], options: UploadOptions) -> Send:

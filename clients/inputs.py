@@ -1,4 +1,4 @@
-"""Finding the pictures that a command line names: files, folders, patterns and standard input."""
+"""Finding the pictures that a command line names: files, folders, patterns, standard input and addresses."""
 
 import glob
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from clients.errors import WrongUsage
 from clients.multipart import Image
@@ -24,6 +25,11 @@ SUFFIXES: Final = {
     "image/tiff": "tif",
     "image/gif": "gif",
 }
+_TYPES: Final = {suffix: media_type for media_type, suffix in SUFFIXES.items()} | {
+    "jpeg": "image/jpeg",
+    "tiff": "image/tiff",
+}
+_SCHEMES: Final = ("http", "https")
 _MAGIC: Final = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -42,15 +48,22 @@ class NothingFound(WrongUsage):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One picture to develop. `folder` is where it lies below the folder that was named, for outputs alike."""
+    """One picture to develop. `folder` is where it lies below the folder that was named, for outputs alike.
+
+    With a `url` the service fetches it: the image here has its name and no bytes, and the media type is what the name
+    says, empty when it says nothing.
+    """
 
     image: Image
     media_type: str
     folder: Path = Path()
+    url: str | None = None
 
     @property
     def shown(self) -> str:
         """What messages call it."""
+        if self.url is not None:
+            return self.url
         return str(self.image.content) if isinstance(self.image.content, Path) else "-"
 
     @property
@@ -82,8 +95,10 @@ def _is_avif(head: bytes) -> bool:
     return any(box[at : at + 4] in (b"avif", b"avis") for at in (8, *range(16, len(box), 4)))
 
 
-def find(names: Sequence[str]) -> tuple[list[Input], list[Refused]]:
+def find(names: Sequence[str], *, fetched: bool = False) -> tuple[list[Input], list[Refused]]:
     """The pictures named, each once: files as given, folders with what is below them, sorted, and patterns.
+
+    Where a service fetches them (`fetched`), http and https addresses too; elsewhere WrongUsage is raised for one.
 
     In folders and patterns files that are no pictures, and hidden ones, are left out; a file named by itself that is no
     picture is refused. Raises NothingFound for a name that is neither file, folder nor pattern, or when no picture is
@@ -92,6 +107,9 @@ def find(names: Sequence[str]) -> tuple[list[Input], list[Refused]]:
     inputs: dict[str, Input] = {}
     refused: list[Refused] = []
     for name in names:
+        if urlsplit(name).scheme in _SCHEMES:
+            inputs.setdefault(name, _remote(name, fetched=fetched))
+            continue
         for found in _named(name):
             if isinstance(found, Refused):
                 refused.append(found)
@@ -101,6 +119,14 @@ def find(names: Sequence[str]) -> tuple[list[Input], list[Refused]]:
     if not inputs and not refused:
         raise NothingFound(f"There is no picture in {', '.join(names)}.")
     return list(inputs.values()), refused
+
+
+def _remote(url: str, *, fetched: bool) -> Input:
+    if not fetched:
+        raise WrongUsage(f"{url} is an address; only 'darkroom submit' takes those, for the service fetches them.")
+    name = "".join(filter(str.isprintable, Path(unquote(urlsplit(url).path)).name)).lstrip(".") or "image"
+    suffix = Path(name).suffix.lower().lstrip(".")
+    return Input(Image(b"", name), _TYPES.get(suffix, ""), url=url)
 
 
 def _named(name: str) -> Iterable[Input | Refused]:

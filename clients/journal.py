@@ -139,10 +139,13 @@ def _folder() -> Path:
 
 
 def _digest(command: Sequence[object], inputs: Sequence[Input]) -> str:
-    """A name for the command: its options, and each picture with its size and time of change."""
+    """A name for the command: its options, and each picture with its size and time of change, or its address."""
     digest = sha256(repr(command).encode())
     for one in inputs:
         content = one.image.content
+        if one.url is not None:
+            digest.update(f"{one.url}\0".encode())
+            continue
         if isinstance(content, bytes):
             digest.update(sha256(content).digest())
             continue

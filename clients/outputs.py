@@ -57,6 +57,8 @@ def check_output(output: str | None, wanted: str | None, *, as_json: bool) -> No
 def plan(inputs: Sequence[Input], output: str, chain: str, wanted: str | None) -> Plan:
     """The output path of each input. Raises BadOutput, also when two inputs would meet in one file.
 
+    Of a picture that the service fetches only the address is known: its suffix, or `wanted`, says what it becomes.
+
     `chain` is how names tell the chain (see `chain_in_name`). `output` is '-', a folder, a template with {stem},
     {chain}, {ext}, {dir} or {index}, or, for one input, a file, whose suffix then chooses the format unless one is
     `wanted`.
@@ -75,6 +77,11 @@ def plan(inputs: Sequence[Input], output: str, chain: str, wanted: str | None) -
     paths = [_filled(template, one, index, chain, wanted) for index, one in enumerate(inputs, 1)]
     _check_distinct(paths, inputs)
     return Plan(paths)
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file is named for; none when its suffix says nothing."""
+    return _FORMAT_OF_SUFFIX.get(path.suffix.lstrip(".").lower())
 
 
 def chain_in_name(preset: str | None, chain: Sequence[FilterSpec]) -> str:
@@ -135,6 +142,8 @@ def _filled(template: str, one: Input, index: int, chain: str, wanted: str | Non
         for _, name, _, _ in string.Formatter().parse(template):
             if name is not None and name not in _FIELDS:
                 raise BadOutput(f"--output knows {{{'}, {'.join(_FIELDS)}}}, not {{{name}}}.")
+            if name == "ext" and not one.media_type and not wanted:
+                raise BadOutput(f"{one.shown} does not say what format it is; choose one with --format.")
         return Path(template.format(**values))
     except (ValueError, IndexError) as error:
         if isinstance(error, BadOutput):

@@ -52,7 +52,7 @@ def submit(command: SubmitCommand) -> int:
         raise WrongUsage("--output needs the results; leave out --no-wait.")
     check_output(output, command.format, as_json=command.as_json)
     chain = chain_from(command.preset, command.filters)
-    inputs, refused = find(command.names)
+    inputs, refused = find(command.names, fetched=True)
     plans = Plan([]) if output is None else plan(inputs, output, chain.label, command.format)
     items = [Item(index, one.shown, one) for index, one in enumerate(inputs)]
     for item, path in zip(items, plans.paths, strict=False):

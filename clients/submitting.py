@@ -15,6 +15,7 @@ from clients.items import Item, ItemState
 from clients.journal import Journal
 from clients.models import Job
 from clients.multipart import Image
+from clients.outputs import format_of
 from shared.errors import DarkroomError, Expired, NotFound
 
 #: Images and bytes in one request: enough to spare round trips, few enough to start work early.
@@ -23,6 +24,8 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 #: Errors that concern one image, not the request: its neighbours are sent again without it.
 _OF_ONE_IMAGE: Final = frozenset(
     {"unsupported_media", "corrupt_image", "too_many_bytes", "too_many_pixels", "invalid_request", "unreadable"}
+    # Of a picture that the service fetches.
+    | {"source_not_found", "timed_out"}
 )
 
 
@@ -112,14 +115,19 @@ class Submitting:
             "expected": expected,
             "idempotency_key": self._journal.key(name),
         }
-        answer = await self._client.submit([_image(item) for item in items], **options)
+        if _is_fetched(items[0]):
+            answer = await self._client.submit([], **_fetched(items[0], options))
+        else:
+            answer = await self._client.submit([_image(item) for item in items], **options)
         job_ids = [job.id for job in answer.jobs]
         self._journal.accepted(name, job_ids)
         return job_ids
 
     async def _refused(self, items: list[Item], expected: int, error: DarkroomError | OSError) -> None:
         code = code_of(error) if isinstance(error, DarkroomError) else "unreadable"
-        if code not in _OF_ONE_IMAGE:
+        # An address that the service may not fetch is the picture's own fault, too.
+        wrong_address = isinstance(error, DarkroomError) and error.details.get("parameter") == "url"
+        if code not in _OF_ONE_IMAGE and not wrong_address:
             raise error
         if len(items) > 1:
             for item in items:
@@ -201,18 +209,33 @@ class Submitting:
 
 
 def _requests(items: Sequence[Item]) -> Iterator[tuple[str, list[Item]]]:
-    """Requests of up to MOST_IMAGES images and MOST_BYTES bytes, each with a name that is the same next time."""
+    """Requests of up to MOST_IMAGES images and MOST_BYTES bytes, each with a name that is the same next time.
+
+    A picture that the service fetches has a request of its own.
+    """
     chunk: list[Item] = []
     size = start = 0
     for index, item in enumerate(items):
         one = _size(item)
-        if chunk and (len(chunk) == MOST_IMAGES or size + one > MOST_BYTES):
+        alone = _is_fetched(item) or (bool(chunk) and _is_fetched(chunk[-1]))
+        if chunk and (alone or len(chunk) == MOST_IMAGES or size + one > MOST_BYTES):
             yield f"{start}-{len(chunk)}", chunk
             chunk, size, start = [], 0, index
         chunk.append(item)
         size += one
     if chunk:
         yield f"{start}-{len(chunk)}", chunk
+
+
+def _is_fetched(item: Item) -> bool:
+    return item.input is not None and item.input.url is not None
+
+
+def _fetched(item: Item, options: UploadOptions) -> UploadOptions:
+    """What asks for a picture that the service fetches: in the format that its file is named for, whatever comes."""
+    named = format_of(item.path) if item.path is not None else None
+    url = item.input.url if item.input is not None else None
+    return {**options, "url": url, "format": options.get("format") or named}
 
 
 def _size(item: Item) -> int:

@@ -59,8 +59,8 @@ class Quotas:
                 fits = await self._bytes.test(limit, "kibibytes", owner, cost=_kibibytes(size or 0))
                 if not fits:
                     raise await _refusal(self._bytes, limit, ("kibibytes", owner), "KiB of uploads")
-            except RedisError:
-                log.warning("quota not checked: Redis did not answer")
+            except RedisError as error:
+                log.warning("quota not checked", reason=str(error))
 
     async def count_bytes(self, owner: str, size: int) -> None:
         """Count an upload that came. Raises RateLimited."""
@@ -72,8 +72,8 @@ async def _count(limiter: RateLimiter, limit: RateLimitItem, of: tuple[str, str]
     try:
         if not await limiter.hit(limit, *of, cost=cost):
             raise await _refusal(limiter, limit, of, what)
-    except RedisError:
-        log.warning("quota not counted: Redis did not answer")
+    except RedisError as error:
+        log.warning("quota not counted", reason=str(error))
 
 
 async def _refusal(limiter: RateLimiter, limit: RateLimitItem, of: tuple[str, str], what: str) -> RateLimited:

@@ -12,6 +12,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from shared import telemetry
+from shared.guarded import Guarded
 from shared.health import Health, admin_app
 from shared.settings import Settings
 
@@ -62,7 +63,9 @@ async def serve(services: Sequence[Service], *, app: Any | None, host: str, port
     """Serve the admin ports of `services`, and `app` on a public port, until a signal asks to stop."""
     stop = stop_signal()
     servers = [
-        Server(admin_app(s.health, s.registry, s.refresh_metrics), s.settings.admin_host, s.settings.admin_port)
+        Server(
+            Guarded(admin_app(s.health, s.registry, s.refresh_metrics)), s.settings.admin_host, s.settings.admin_port
+        )
         for s in services
     ]
     for server in servers:

@@ -11,9 +11,11 @@ from redis import Redis
 
 from infra.server import valkey_binary
 from tests.support import photos as photo_sources
+from tests.support import site as sites
 from tests.support import stack as stacks
 from tests.support.parts import STRICT, require
 from tests.support.servers import redis_server
+from tests.support.site import Site
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -63,9 +65,16 @@ def blob_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site() -> Iterator[Site]:
+    """The one site that the stack fetches pictures from."""
+    with sites.site() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Stack]:
     """The whole product, started once for the session as its users start it."""
-    running = stacks.start(tmp_path_factory.mktemp("stack"))
+    running = stacks.start(tmp_path_factory.mktemp("stack"), environment=site.environment)
     yield running
     assert running.stop() == 0, running.logged()
 

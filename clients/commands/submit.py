@@ -10,7 +10,10 @@ from clients.commands.options import Filters, Force, Format, Json, Key, Output, 
 def submit(
     *,
     names: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help="Pictures, folders, patterns, or '-' for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="FILES...", help="Pictures, folders, patterns, https addresses, or '-' for standard input."
+        ),
     ],
     filters: Filters = None,
     preset: Preset = None,
@@ -34,7 +37,10 @@ def submit(
       darkroom submit *.jpg -f grayscale -f blur:size=9 -o '{stem}-{chain}.{ext}'
       darkroom submit cat.jpg --preset noir -o cat.webp
       cat cat.jpg | darkroom submit - -f edge > edges.jpg
+      darkroom submit https://images.example.com/cat.jpg -f sepia -o cat.jpg
       darkroom submit *.jpg -f sepia --no-wait --json
+
+    An address is fetched by the service, from the hosts that it lists (DARKROOM_FETCH_HOSTS).
 
     Folders are searched for pictures, sorted, subfolders too. A run that was interrupted goes on where it was when
     the same command is given again. Files that exist are kept unless --force is given; a result that is the same as the

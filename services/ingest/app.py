@@ -21,6 +21,7 @@ from shared.access import Gate
 from shared.blobs import BlobStore
 from shared.connections import connect
 from shared.front_door import FrontDoor
+from shared.guarded import Guarded
 from shared.quotas import Quotas
 from shared.store_identity import StoreIdentity
 from shared.submission import Submitter
@@ -63,7 +64,8 @@ class IngestService:
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
-        self.app: ASGIApp | None = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
+        door = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
+        self.app: ASGIApp | None = Guarded(door)
 
     async def start(self) -> None:
         """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503."""

@@ -7,13 +7,15 @@ same holds for each redirect. Bytes, time and the number of fetches under way ar
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Final
 
 import httpx
+from opentelemetry.trace import Span, SpanKind
 
 from services.ingest.intake import Intake, too_many_bytes
 from services.ingest.settings import IngestSettings
+from shared import semantics, telemetry
 from shared.addresses import Refused, Unresolved, resolve_host
 from shared.errors import InvalidParameter, Overloaded, SourceNotFound, TimedOut
 from shared.pinned import new_client, pinned
@@ -67,16 +69,18 @@ class Fetcher:
     async def _opened(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
         """The answer at the end of all redirects, its body not read yet."""
         for _ in range(_HOPS + 1):
-            response = await self._asked(url)
-            try:
-                if response.status_code == httpx.codes.OK:
-                    yield response
-                    return
-                if response.status_code not in _REDIRECTS or "location" not in response.headers:
-                    raise SourceNotFound(f"The host of the url answered with status {response.status_code}.")
-                url = url.join(response.headers["location"])
-            finally:
-                await response.aclose()
+            with _getting(url) as span:
+                response = await self._asked(url)
+                span.set_attribute(semantics.STATUS, response.status_code)
+                try:
+                    if response.status_code == httpx.codes.OK:
+                        yield response
+                        return
+                    if response.status_code not in _REDIRECTS or "location" not in response.headers:
+                        raise SourceNotFound(f"The host of the url answered with status {response.status_code}.")
+                    url = url.join(response.headers["location"])
+                finally:
+                    await response.aclose()
         raise SourceNotFound(f"The url redirects more than {_HOPS} times.")
 
     async def _asked(self, url: httpx.URL) -> httpx.Response:
@@ -101,3 +105,11 @@ class Fetcher:
         if not {named, f"{host}:{port}"} & self._hosts:
             raise Refused(f"{named} is not among the hosts of DARKROOM_FETCH_HOSTS")
         return host, port
+
+
+def _getting(url: httpx.URL) -> AbstractContextManager[Span]:
+    """A span of one request; what follows the host in a URL may be a secret, so it is not told."""
+    attributes: semantics.Attributes = {semantics.METHOD: "GET", semantics.SERVER: url.host}
+    if url.port is not None:
+        attributes[semantics.PORT] = url.port
+    return telemetry.tracer.running("GET", kind=SpanKind.CLIENT, attributes=attributes)

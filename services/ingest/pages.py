@@ -21,7 +21,7 @@ WEB: Final = Path(__file__).parent / "web"
 #: Bytes under which compression does not pay.
 _WORTH_COMPRESSING: Final = 512
 
-#: Sent with everything that a browser may show as a document of its own.
+#: Sent with everything that a browser may show as a document of its own; the rest gets what `shared.guarded` adds.
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -36,10 +36,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 
-#: Sent with scripts, styles and data, where the rest means nothing; a page has two dozen of them.
-ASSET_HEADERS: Final[Mapping[str, str]] = {
-    name: SECURITY_HEADERS[name] for name in ("Cross-Origin-Resource-Policy", "X-Content-Type-Options")
-}
 _DOCUMENTS: Final = ("text/html", "image/svg+xml")
 
 _TYPES: Final = {
@@ -76,7 +72,7 @@ class Document:
         """200 with the body, compressed if the client takes that, or 304 if it has it already."""
         squeezed = self.compressed is not None and "gzip" in request.headers.get("accept-encoding", "")
         etag = f'"{self.tag}-gzip"' if squeezed else f'"{self.tag}"'
-        security = SECURITY_HEADERS if self.media_type in _DOCUMENTS else ASSET_HEADERS
+        security = SECURITY_HEADERS if self.media_type in _DOCUMENTS else {}
         headers = {**security, "ETag": etag, "Cache-Control": "no-cache"}
         if self.compressed is not None:
             headers["Vary"] = "Accept-Encoding"

@@ -31,6 +31,7 @@ from shared.connections import connect, patience
 from shared.dead_letters import Obituary
 from shared.entries import Source
 from shared.front_door import FrontDoor
+from shared.guarded import Guarded
 from shared.health import Health
 from shared.http_telemetry import HttpTelemetry
 from shared.lanes import Handler, SteadyDoor
@@ -84,7 +85,7 @@ class ResultsService:
         self._tasks: list[asyncio.Task[None]] = []
         quotas = Quotas(self.redis, requests=self.settings.rate_limit)
         door = FrontDoor(make_app(self._context(reader)), Gate(self.settings), self.settings, quotas)
-        self.app = HttpTelemetry(door, self.metrics.requests, self.name)
+        self.app = HttpTelemetry(Guarded(door), self.metrics.requests, self.name)
         for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
             self.health.add(name, stage.check)
         self.health.add("chores", self._check_chores)

@@ -45,7 +45,6 @@ async def get_archive(batch_id: str, context: ContextDep, owner: OwnerDep) -> Re
         "Content-Length": str(len(archive)),
         "Content-Disposition": f'attachment; filename="darkroom-{batch.id}.zip"',
         "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
     }
     # The pieces are made in a thread: reading a blob there blocks nobody.
     return StreamingResponse(iter(archive), 200, headers, "application/zip")

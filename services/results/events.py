@@ -18,7 +18,6 @@ router = APIRouter(tags=["events"])
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
     # Buffering proxies would hold events back.
     "X-Accel-Buffering": "no",
 }

@@ -9,10 +9,11 @@ import pytest
 
 from shared.api_keys import SCOPES, add_key
 from tests.chaos import fleet as fleets
+from tests.support import acl
+from tests.support import system as systems
 from tests.support.cluster import Cluster, redis_cluster
 from tests.support.parts import require
 from tests.support.system import System
-from tests.support.waiting import wait_until
 
 PARTITIONS = 6
 LEASE = 2.0
@@ -30,10 +31,13 @@ class Spread(System):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three masters of the system's Redis."""
+    """Three masters of the system's Redis, used with the rights that the document tells of and no others."""
     binary = require("redis-server", shutil.which("redis-server"))
-    with redis_cluster(binary, tmp_path_factory.mktemp("cluster")) as running:
+    user = [*acl.rule("services"), *acl.on_cluster()]
+    with redis_cluster(binary, tmp_path_factory.mktemp("cluster"), user) as running:
         yield running
+        denied = [entry for node in running.nodes if node.process.poll() is None for entry in node.redis.acl_log()]
+        assert denied == []
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +46,7 @@ def started(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     fleet = fleets.build(folder, "", process=len(SHARES), ingest=1, results=1, lease=LEASE)
     _, key = add_key(folder / "keys.json", OWNER, SCOPES)
     settings = {
-        "DARKROOM_REDIS_URL": cluster.url,
+        "DARKROOM_REDIS_URL": cluster.user_url,
         "DARKROOM_REDIS_CLUSTER": "true",
         "DARKROOM_PARTITIONS": str(PARTITIONS),
         "DARKROOM_API_KEYS_FILE": str(folder / "keys.json"),
@@ -51,25 +55,21 @@ def started(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "DARKROOM_UPLOAD_QUOTA": "1000000/day",
         "DARKROOM_JANITOR_INTERVAL": "0.5",
         "DARKROOM_EVENT_KEEP_ALIVE": "0.5",
+        # Webhooks go to this machine, and what failed is tried again soon.
+        "DARKROOM_WEBHOOK_ALLOW_PRIVATE": "true",
+        "DARKROOM_WEBHOOK_FIRST_DELAY": "0.1",
     }
     for member in fleet.members:
         member.environment = {**member.environment, **settings}
     for member, share in zip(fleet.of("process"), SHARES, strict=True):
         member.environment = {**member.environment, "DARKROOM_TAKE": share}
-    with httpx.Client(trust_env=False, timeout=15, headers={"Authorization": f"Bearer {key}"}) as client:
-        for member in fleet.members:
-            member.start()
-        system = Spread(fleet, client, cluster=cluster)
-        try:
-            wait_until(system.all_ready, timeout=100)
-            yield system
-        finally:
-            fleet.end()
+    with (
+        httpx.Client(trust_env=False, timeout=15, headers={"Authorization": f"Bearer {key}"}) as client,
+        systems.started(Spread(fleet, client, cluster=cluster), server=False) as system,
+    ):
+        yield system
 
 
 @pytest.fixture
 def system(started: Spread) -> Spread:
-    """The fleet, well, with nothing said yet."""
-    wait_until(started.all_ready, timeout=30)
-    started.mark()
-    return started
+    return systems.well(started)

@@ -19,11 +19,11 @@ from tests.support.waiting import eventually, wait_until
 EVERY = range(PARTITIONS)
 
 
-def upload(system: Spread, batch: str, pictures: int = 2, *, expected: int | None = None) -> list[str]:
+def upload(system: Spread, batch: str, pictures: int = 2, *, expected: int | None = None, **options: str) -> list[str]:
     """Jobs of a batch whose id names its partition."""
     answer = system.client.post(
         f"{system.fleet.ingest[0]}/v1/images",
-        data={"filters": "sepia", "batch": batch, "expected": str(expected or pictures)},
+        data={"filters": "sepia", "batch": batch, "expected": str(expected or pictures), **options},
         files=[("image", (f"{number}.jpg", picture(width=16 + number))) for number in range(pictures)],
     )
     assert answer.status_code == 202, answer.text
@@ -77,14 +77,14 @@ async def test_a_publisher_and_a_plain_xadd_reach_every_partition(system: Spread
     store.put("inbox/one.jpg", picture())
     jobs = []
     async with Publisher(
-        system.cluster.url, system.fleet.blob_url, owner=OWNER, partitions=PARTITIONS, cluster=True
+        system.cluster.user_url, system.fleet.blob_url, owner=OWNER, partitions=PARTITIONS, cluster=True
     ) as publisher:
         for partition in EVERY:
             published = await publisher.publish(
                 [picture(width=40 + partition)], filters="sepia", batch=f"{partition}-{system.unique()}"
             )
             jobs += published.jobs
-    async with connect(system.cluster.url, cluster=True) as redis:
+    async with connect(system.cluster.user_url, cluster=True) as redis:
         for partition in EVERY:
             event = {"data": f'{{"source":"inbox/one.jpg","filters":[{{"name":"sepia"}}],"owner":"{OWNER}"}}'}
             entry = await redis.xadd(keys.uploaded(partition, bulk=True), event)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ async def test_a_publisher_and_a_plain_xadd_reach_every_partition(system: Spread
 
 
 async def test_dead_letters_of_every_partition_are_listed_replayed_and_dropped(system: Spread) -> None:
-    async with connect(system.cluster.url, cluster=True) as redis:
+    async with connect(system.cluster.user_url, cluster=True) as redis:
         for partition in EVERY:
             await redis.xadd(keys.uploaded(partition), {"data": "no event"})
 
@@ -130,7 +130,7 @@ def test_operators_see_every_partition_and_the_takers_of_each(system: Spread) ->
 
 
 async def test_quotas_are_counted_for_each_owner_on_the_owners_server(system: Spread) -> None:
-    async with connect(system.cluster.url, cluster=True) as redis:
+    async with connect(system.cluster.user_url, cluster=True) as redis:
         quotas = Quotas(redis, requests="3/hour", kibibytes="10/day")
         for owner in ("ann", "ben", "cleo", "dan"):
             for _ in range(3):

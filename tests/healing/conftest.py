@@ -9,9 +9,9 @@ import pytest
 
 from tests.chaos import fleet as fleets
 from tests.chaos.fleet import Member
+from tests.support import system as systems
 from tests.support.proxy import Proxy
 from tests.support.system import System as Bare
-from tests.support.waiting import wait_until
 
 LEASE = 2.0
 
@@ -34,19 +34,14 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     proxy = Proxy(fleet.port)
     for member in fleet.members:
         member.environment = {**member.environment, "DARKROOM_REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0"}
-    with proxy.running(), httpx.Client(trust_env=False, timeout=15) as client:
-        fleet.start()
-        system = System(fleet, client, proxy=proxy)
-        try:
-            wait_until(system.all_ready, timeout=100)
-            yield system
-        finally:
-            fleet.end()
+    with (
+        proxy.running(),
+        httpx.Client(trust_env=False, timeout=15) as client,
+        systems.started(System(fleet, client, proxy=proxy)) as system,
+    ):
+        yield system
 
 
 @pytest.fixture
 def system(started: System) -> System:
-    """The fleet, well, with nothing said yet."""
-    wait_until(started.all_ready, timeout=30)
-    started.mark()
-    return started
+    return systems.well(started)

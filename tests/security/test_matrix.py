@@ -1,11 +1,16 @@
 """Who may do what, over every route there is: a route that is added without a line here fails the first test."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import httpx
 
 from infra.openapi import openapi
+from services.ingest.app import IngestService
+from services.ingest.documents import Documents
+from services.ingest.settings import IngestSettings
+from services.ingest.web_app import add_documents
+from services.results.app import make_app
 from shared import keys
 from shared.api_keys import SCOPES, Scope
 from shared.dead_letters import write
@@ -39,6 +44,11 @@ NEEDS: Final[Mapping[tuple[str, str], str]] = {
     ("DELETE", "/v1/dead-letters/{letter_id}"): "operate",
     ("GET", "/v1/queue"): "operate",
 }
+#: What OpenAPI does not tell of: pages, documents and health, which everybody may read.
+UNTOLD: Final = {
+    *("/", "/queue", "/sign-in", "/jobs/{job_id}", "/web/{path:path}"),
+    *("/docs", "/docs/reference.css", "/openapi.json", "/asyncapi", "/health", "/health/live", "/health/ready"),
+}
 #: Routes that name something of one owner.
 OWNED: Final = [route for route in NEEDS if "{" in route[1] or route[1] == "/v1/events"]
 #: Ids of nothing.
@@ -55,9 +65,37 @@ def test_every_route_of_the_api_is_in_the_matrix() -> None:
     assert {route for route in routes if route[1].startswith("/v1/")} == set(NEEDS)
 
 
+def test_whatever_else_is_served_is_only_read_and_known() -> None:
+    ingest = IngestService(IngestSettings(blob_url="memory:///")).web
+    add_documents(ingest, Documents())
+    served = {*_served(ingest.routes), *_served(make_app().routes)}
+    assert served >= set(NEEDS)
+    # HEAD answers as GET does, from the same function.
+    untold = {
+        (method, path) for method, path in served - set(NEEDS) if (method, ("GET", path) in NEEDS) != ("HEAD", True)
+    }
+    assert untold == {(method, path) for path in UNTOLD for method in ("GET", "HEAD")}
+
+
+def _served(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Method and path of every route, those of included routers among them."""
+    for route in routes:
+        if (router := getattr(route, "original_router", None)) is not None:
+            yield from _served(router.routes)
+        else:
+            yield from ((method, route.path) for method in route.methods)
+
+
+async def test_head_is_refused_as_get_is(origin: Origin) -> None:
+    for method, path in NEEDS:
+        if method == "GET" and NEEDS[method, path] != "open":
+            answer = await ask(origin, "HEAD", path)
+            assert answer.status_code in (401, 405), path
+
+
 async def test_nobody_comes_in_without_a_key(origin: Origin) -> None:
     for method, path in (route for route, needed in NEEDS.items() if needed != "open"):
-        assert_problem(await _ask(origin, method, path), 401, "unauthorized")
+        assert_problem(await ask(origin, method, path), 401, "unauthorized")
 
 
 async def test_a_key_without_the_scope_is_refused(origin: Origin) -> None:
@@ -65,7 +103,7 @@ async def test_a_key_without_the_scope_is_refused(origin: Origin) -> None:
         others: list[Scope] = [scope for scope in SCOPES if scope != needed]
         headers = origin.key("alice", *others)
         for method, path in _routes_of(needed):
-            answer = await _ask(origin, method, path, headers=headers)
+            answer = await ask(origin, method, path, headers=headers)
             assert sorted(assert_problem(answer, 403, "forbidden")["allowed"]) == sorted(others)
 
 
@@ -73,19 +111,19 @@ async def test_a_key_with_only_the_scope_passes(origin: Origin) -> None:
     for scope in SCOPES:
         headers = origin.key("alice", scope)
         for method, path in _routes_of(scope):
-            answer = await _ask(origin, method, path, headers=headers)
+            answer = await ask(origin, method, path, headers=headers)
             assert answer.status_code not in (401, 403), (method, path, answer.text)
 
 
 async def test_what_belongs_to_another_owner_is_not_there(origin: Origin) -> None:
-    names = await _things_of(origin, "alice")
+    names = await things_of(origin, "alice")
     headers = origin.key("mallory")
     for method, path in OWNED:
-        assert_problem(await _ask(origin, method, path, names, headers=headers), 404, "not_found")
+        assert_problem(await ask(origin, method, path, names, headers=headers), 404, "not_found")
 
 
 async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
-    names = await _things_of(origin, "alice")
+    names = await things_of(origin, "alice")
     headers = origin.key("mallory")
     jobs = await origin.http.get("/v1/jobs", headers=headers)
     of_batch = await origin.http.get("/v1/jobs", params={"batch": names["batch_id"]}, headers=headers)
@@ -108,7 +146,7 @@ async def test_an_idempotency_key_is_of_its_owner(origin: Origin) -> None:
     assert one["id"] != other["id"]
 
 
-async def _things_of(origin: Origin, owner: str) -> dict[str, str]:
+async def things_of(origin: Origin, owner: str) -> dict[str, str]:
     """A done job, its batch and a dead letter of one owner."""
     job = await origin.upload(origin.key(owner))
     key = f"results/2026-11-24/{owner}/{'a' * 64}"
@@ -126,7 +164,7 @@ def _routes_of(scope: Scope) -> list[tuple[str, str]]:
     return [route for route, needed in NEEDS.items() if needed == scope]
 
 
-async def _ask(
+async def ask(
     origin: Origin,
     method: str,
     path: str,

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import RedisError
 
 from infra.ports import free_port
+from tests.support import acl
 from tests.support.servers import ends_with_us
 from tests.support.waiting import wait_until
 
@@ -60,12 +61,19 @@ class Cluster:
 
     binary: str
     folder: Path
+    user: Sequence[str]
     nodes: list[Node]
     _running: ExitStack
 
     @property
     def url(self) -> str:
+        """Where those find it who may do everything."""
         return f"redis://127.0.0.1:{self.nodes[0].port}/0"
+
+    @property
+    def user_url(self) -> str:
+        """Where its user finds it."""
+        return f"redis://{self.user[0]}:{acl.PASSWORD}@127.0.0.1:{self.nodes[0].port}/0"
 
     def owner(self, key: str) -> Node:
         """The master that has the slot of a key."""
@@ -84,6 +92,7 @@ class Cluster:
         command = [self.binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
         command += ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--repl-diskless-sync-delay", "0"]
         command += ["--cluster-node-timeout", str(NODE_TIMEOUT), "--cluster-replica-validity-factor", "0"]
+        command += ["--user", *self.user]
         process = self._running.enter_context(ends_with_us(command, log=folder / "server.log"))
         node = Node(port, process)
         self._running.callback(node.redis.close)
@@ -122,10 +131,13 @@ class Cluster:
 
 
 @contextmanager
-def redis_cluster(binary: str, folder: Path, masters: int = 3) -> Iterator[Cluster]:
-    """A cluster of so many masters without replicas, gone at the end or with this process."""
+def redis_cluster(binary: str, folder: Path, user: Sequence[str], masters: int = 3) -> Iterator[Cluster]:
+    """A cluster of so many masters without replicas, gone at the end or with this process.
+
+    `user` are the words of the rule of the user that `user_url` names.
+    """
     with ExitStack() as running:
-        cluster = Cluster(binary, folder, [], running)
+        cluster = Cluster(binary, folder, user, [], running)
         share = REDIS_CLUSTER_HASH_SLOTS // masters
         for number in range(masters):
             node = cluster.start()

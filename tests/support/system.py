@@ -3,8 +3,10 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import httpx
@@ -86,6 +88,30 @@ class System:
         """The whole way works: a picture sent now is done soon."""
         job = job or self.submit()
         wait_until(lambda: self.state(job) == "done", timeout=30)
+
+
+_S = TypeVar("_S", bound=System)
+
+
+@contextmanager
+def started(system: _S, *, server: bool = True) -> Iterator[_S]:
+    """The fleet runs and is ready; without `server` its services have one elsewhere. It ends with this."""
+    try:
+        if server:
+            system.fleet.server.start()
+        for member in system.fleet.members:
+            member.start()
+        wait_until(system.all_ready, timeout=100)
+        yield system
+    finally:
+        system.fleet.end()
+
+
+def well(system: _S) -> _S:
+    """The same, ready again whatever happened before, with nothing said yet."""
+    wait_until(system.all_ready, timeout=30)
+    system.mark()
+    return system
 
 
 def encoded(seed: int) -> bytes:

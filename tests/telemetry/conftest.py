@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import stack as stacks
 from tests.support.otlp import ReceivedSpan, Receiver, receiver
+from tests.support.site import Site
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 from tests.telemetry.tree import orphans
@@ -102,7 +103,7 @@ def picture(shade: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+def traced(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Traced]:
     environment = {
         "DARKROOM_LEASE": "1",
         "DARKROOM_MAX_ATTEMPTS": "2",
@@ -111,7 +112,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     }
     with receiver() as received:
         running = stacks.start(
-            tmp_path_factory.mktemp("traced"), "--workers", "1", environment={**environment, **received.environment}
+            tmp_path_factory.mktemp("traced"),
+            "--workers",
+            "1",
+            environment={**environment, **site.environment, **received.environment},
         )
         with httpx.Client(base_url=running.url, trust_env=False, timeout=20) as http:
             yield Traced(running, received, http)

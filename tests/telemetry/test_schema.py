@@ -15,6 +15,7 @@ from redis import Redis
 
 from shared import metrics
 from tests.support.otlp import ReceivedSpan
+from tests.support.site import Site
 from tests.support.waiting import wait_until
 from tests.telemetry.conftest import Hook, Traced, picture
 
@@ -31,8 +32,10 @@ def seen(traced: Traced) -> Traced:
 
 
 @pytest.fixture
-def everything(seen: Traced, hook: Hook, corrupt: bytes) -> list[ReceivedSpan]:
+def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[ReceivedSpan]:
     hook.answers = [500]
+    site.pages["/cat.png"] = picture(53)
+    seen.http.post("/v1/images", params={"url": f"{site.url}/cat.png"}).raise_for_status()
     (told,) = seen.upload(50, filters="sepia", webhook=hook.url)
     seen.ended(told)
     seen.ended(seen.upload(50, filters="sepia")[0])
