@@ -46,17 +46,20 @@ async def many_jobs(story: Story, number: int) -> None:
 
 
 async def retention_passes(story: Story, blob_url: str, redis_url: str) -> None:
-    """What expires has expired, and the janitor made its round."""
+    """What expires has expired, and the janitor made its rounds; one of them looks at 50,000 jobs at most."""
     created = int((time.time() - 86_400) * 1000)
+    index = keys.index(0, "local")
     pipeline = story.redis.pipeline(transaction=False)
     async for key in story.redis.scan_iter(count=1000):
         if await story.redis.ttl(key) >= 0:
             pipeline.delete(key)
-    for member in await story.redis.zrange(keys.index(0, "local"), 0, -1):
-        pipeline.zadd(keys.index(0, "local"), {member: created})
+    for member in await story.redis.zrange(index, 0, -1):
+        pipeline.zadd(index, {member: created})
     await pipeline.execute()
     settings = ResultsSettings(redis_url=redis_url, blob_url=blob_url, retention=3600)
-    await Janitor(story.redis, BlobStore(blob_url), settings, ResultsMetrics()).once()
+    janitor = Janitor(story.redis, BlobStore(blob_url), settings, ResultsMetrics())
+    while await story.redis.zcard(index):
+        await janitor.once()
 
 
 async def memory(redis: Redis) -> int:
