@@ -16,14 +16,25 @@ from infra.asyncapi import asyncapi
 from services.ingest.app import IngestService
 from services.ingest.settings import IngestSettings
 from services.results.app import make_app
+from shared.access import COOKIE
 from shared.problems import Problem
 
 FOLDER: Final = Path(__file__).parent.parent / "services" / "ingest" / "contracts"
 
 _DESCRIPTION: Final = (
     "Upload images with a chain of filters, follow the jobs, fetch the results. "
-    "Errors are problem documents (RFC 9457) with a `code`."
+    "Errors are problem documents (RFC 9457) with a `code`. "
+    "Where there are API keys, a request needs one; a Darkroom without keys takes no notice of them."
 )
+_SECURITY: Final[dict[str, Any]] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, as `darkroom keys add` prints it."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The key of a page that has signed in with POST /v1/session.",
+    },
+}
 
 
 def openapi() -> dict[str, Any]:
@@ -38,8 +49,12 @@ def openapi() -> dict[str, Any]:
     return {
         "openapi": ingest["openapi"],
         "info": {"title": "Darkroom", "version": version("darkroom"), "description": _DESCRIPTION},
+        "security": [{name: []} for name in _SECURITY],
         "paths": paths,
-        "components": {"schemas": dict(sorted(_merged(schemas, {"Problem": Problem.model_json_schema()}).items()))},
+        "components": {
+            "schemas": dict(sorted(_merged(schemas, {"Problem": Problem.model_json_schema()}).items())),
+            "securitySchemes": _SECURITY,
+        },
     }
 
 

@@ -53,7 +53,7 @@ class HttpTelemetry:
                 raise
             finally:
                 status = status or _CLIENT_GONE
-                route: str = getattr(scope.get("route"), "path", "")
+                route: str = getattr(scope.get("route"), "path_format", "")
                 observe(self._durations, method, route, status, time.perf_counter() - started)
                 if route:
                     span.update_name(f"{method} {route}")

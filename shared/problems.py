@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable
 from shared.outage import passes
@@ -23,6 +24,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 #: Seconds after which a client may try again.
 RETRY_AFTER: Final = 1
 _RETRIED: Final = (429, 503)
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: How to say who one is (RFC 6750, 3).
 _CHALLENGE: Final = 'Bearer realm="darkroom"'
 
@@ -134,13 +136,26 @@ def _first(faults: Sequence[dict[str, Any]]) -> InvalidParameter:
     return InvalidParameter(f"{where}: {fault['msg']}.", parameter=where)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - see above
     code, title = _TITLES.get(error.status_code, ("invalid_request", "Invalid request"))
     detail = {404: "There is nothing at this address.", 405: "This address does not take this method."}.get(
         error.status_code, str(error.detail)
     )
-    return _document(error.status_code, code, title, detail, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_at(request))
+    return _document(error.status_code, code, title, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the address of a request takes (RFC 9110, 10.2.1). A route knows its own methods, not its neighbours'."""
+    routes = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _redis(_: Request, error: Exception) -> Response:

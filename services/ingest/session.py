@@ -50,7 +50,7 @@ async def sign_in(request: Request, response: Response) -> Session:
     return session
 
 
-@router.delete(PATH, status_code=204, summary="Sign out")
+@router.delete(PATH, status_code=204, summary="Sign out", openapi_extra={"security": []})
 async def sign_out() -> Response:
     """Take the cookie back."""
     response = Response(status_code=204, headers=_NO_STORE)

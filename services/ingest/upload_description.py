@@ -165,7 +165,10 @@ _BODY: Final[dict[str, Any]] = {
     },
 }
 _QUERY: Final = [
-    *({"name": name, "in": "query", "schema": schema} for name, schema in {**PARAMETERS, "name": _NAME}.items()),
+    *(
+        {"name": name, "in": "query", "allowEmptyValue": True, "schema": schema}
+        for name, schema in {**PARAMETERS, "name": _NAME}.items()
+    ),
     {
         "name": "Idempotency-Key",
         "in": "header",
@@ -191,8 +194,8 @@ DESCRIPTION: Final[dict[str, Any]] = {
     "description": (
         "Each image becomes a job, and the jobs of one request a batch. The body is a form with one `image` part for "
         "each image and the parameters as fields, before or after them; or it is one image, with the parameters in "
-        "the query. A `url` instead of an image has it fetched. The type of an image is told from its bytes. The "
-        "answer comes when every image is stored and "
+        "the query; an empty one is as good as none. A `url` instead of an image has it fetched. The type of an "
+        "image is told from its bytes. The answer comes when every image is stored and "
         "every job recorded; if one image is refused, so is the whole request."
     ),
     "tags": ["images"],

@@ -51,6 +51,7 @@ def _add_catalogue(app: FastAPI, offer: Offer) -> None:
         tags=["filters"],
         response_model=FilterList,
         responses=problems.described(StorageUnavailable, NoCatalogue),
+        openapi_extra={"security": []},
     )
     async def filters(request: Request) -> Response:
         """The filters that every live worker has, each with the JSON Schema of its parameters."""

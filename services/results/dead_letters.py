@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from services.results import letters
@@ -16,6 +17,15 @@ from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
 
 router = APIRouter(tags=["dead letters"])
 log = structlog.get_logger()
+
+
+class _LetterId(StringConvertor):
+    """Any id but the name of what is done to many: a GET or DELETE of that address is a wrong method, no letter."""
+
+    regex = "(?!replay$)[^/]+"
+
+
+register_url_convertor("letter", _LetterId())
 
 #: Dead letters that one request replays at most.
 _MOST: Final = 500
@@ -33,7 +43,9 @@ async def list_letters(
     return json_answer({"dead_letters": [letters.document(dead) for dead in found], "next": following})
 
 
-@router.get("/v1/dead-letters/{letter_id}", response_model=WholeDeadLetter, responses=problems(), summary="Inspect one")
+@router.get(
+    "/v1/dead-letters/{letter_id:letter}", response_model=WholeDeadLetter, responses=problems(), summary="Inspect one"
+)
 async def get_letter(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:
     """One dead letter with the fields of its entry as they came."""
     return json_answer(letters.document(await context.letters.get(owner, letter_id), whole=True))
@@ -64,7 +76,7 @@ async def replay_many(
 
 
 @router.post(
-    "/v1/dead-letters/{letter_id}/replay",
+    "/v1/dead-letters/{letter_id:letter}/replay",
     status_code=202,
     response_model=Replayed,
     responses=problems(Expired, Overloaded),
@@ -76,7 +88,7 @@ async def replay(letter_id: str, context: ContextDep, owner: OperatorDep) -> Res
     return json_answer({"id": dead.id, "job_id": await context.replayer.put_back(dead)}, 202)
 
 
-@router.delete("/v1/dead-letters/{letter_id}", status_code=204, responses=problems(), summary="Drop one")
+@router.delete("/v1/dead-letters/{letter_id:letter}", status_code=204, responses=problems(), summary="Drop one")
 async def drop(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:
     """Remove a dead letter for good. Its job stays failed."""
     dead = await context.letters.get(owner, letter_id)
