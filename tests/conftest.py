@@ -79,6 +79,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Stac
     assert running.stop() == 0, running.logged()
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole product with API keys, for one module alone."""
+    running = stacks.start_guarded(tmp_path_factory.mktemp("guarded"))
+    yield running
+    assert running.stop() == 0, running.logged()
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """20 real photos in one folder, of 0.3 to 5 megapixels."""
@@ -105,7 +113,8 @@ def chromium() -> Iterator[Browser]:
 def pytest_runtest_makereport(item: pytest.Item) -> Any:  # noqa: ANN401 - pytest's own protocol
     """Show the last of what the stack logged beside a failed test that used it."""
     report = yield
-    running = getattr(item, "funcargs", {}).get("stack")
+    parts = getattr(item, "funcargs", {})
+    running = parts.get("stack") or parts.get("guarded")
     if report.failed and isinstance(running, Stack):
         report.sections.append(("darkroom up", running.logged()[-4_000:]))
     return report

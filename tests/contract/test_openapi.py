@@ -3,17 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 import msgspec
-import pytest
 
 from infra.openapi import openapi
-from shared.api_keys import SCOPES, add_key
 from tests.contract.stories import OWNER, Known, tell
-from tests.support import stack as stacks
 from tests.support.stack import Stack
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -52,28 +48,8 @@ parameters."path.letter_id" = { dictionary = "mortal_letters", probability = 0.5
 """)
 
 
-@pytest.fixture(scope="module")
-def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys") / "keys.json"
-
-
-@pytest.fixture(scope="module")
-def key(key_file: Path) -> str:
-    """A key that may do everything."""
-    return add_key(key_file, OWNER, SCOPES)[1]
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, key: str, key_file: Path) -> Iterator[Stack]:
-    """A product of its own, with keys: strange requests leave strange things behind."""
-    running = stacks.start(tmp_path_factory.mktemp("guarded"), environment={"DARKROOM_API_KEYS_FILE": str(key_file)})
-    yield running
-    assert running.stop() == 0, running.logged()
-
-
-def test_every_answer_is_one_that_the_document_describes(
-    guarded: Stack, key: str, photos: list[Path], tmp_path: Path
-) -> None:
+def test_every_answer_is_one_that_the_document_describes(guarded: Stack, photos: list[Path], tmp_path: Path) -> None:
+    key = guarded.new_key(OWNER)
     known = tell(guarded, key, photos)
     document, settings = tmp_path / "openapi.json", tmp_path / "schemathesis.toml"
     document.write_bytes(msgspec.json.encode(openapi()))

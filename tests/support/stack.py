@@ -12,6 +12,8 @@ import msgspec
 
 from infra import bound
 from infra.addresses import Addresses
+from infra.local import KEY_FILE
+from shared.api_keys import SCOPES, Scope, add_key
 from tests.support.waiting import wait_until
 
 #: The installed command of the environment that runs the tests.
@@ -51,6 +53,10 @@ class Stack:
     def blob_url(self) -> str:
         return (self.data_dir / "blobs").as_uri()
 
+    def new_key(self, name: str, *scopes: Scope) -> str:
+        """A key for everything, or for some of it. The product must have been started with one."""
+        return add_key(self.data_dir / KEY_FILE, name, scopes or SCOPES)[1]
+
     def stop(self) -> int:
         """Ask it to drain as Ctrl-C does, and return its exit code."""
         if self.process.poll() is None:
@@ -64,6 +70,13 @@ class Stack:
 
     def logged(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+def start_guarded(data_dir: Path) -> Stack:
+    """The same with API keys, of which a first one is made."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    add_key(data_dir / KEY_FILE, "first", SCOPES)
+    return start(data_dir)
 
 
 def start(data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Stack:

@@ -58,5 +58,12 @@ export function askForKey() {
 /** Hands an API key over and gets it back as a cookie. */
 export const signIn = (key) => call("POST", "/v1/session", { headers: { Authorization: `Bearer ${key}` } });
 
+/** Who is signed in, and where to sign out. */
+function showAccount({ keys, owner }) {
+  const link = Object.assign(document.createElement("a"), { href: SIGN_IN, className: "owner", textContent: owner });
+  link.ariaLabel = `Account: ${owner}`;
+  if (keys) document.querySelector(".top nav").append(link);
+}
+
 // Before work is put into a page that could not send it. What else may be wrong the page finds out by itself.
-if (location.pathname !== SIGN_IN) get("/v1/session").catch(() => {});
+if (location.pathname !== SIGN_IN) get("/v1/session").then(showAccount, () => {});

@@ -1,10 +1,11 @@
-// Hands an API key over; from then on the browser sends a cookie that no script can read.
+// Hands an API key over; from then on the browser sends a cookie that no script can read. Takes it back as well.
 
-import { signIn } from "./api.js";
+import { get, remove, signIn } from "./api.js";
 
+const SESSION = "/v1/session";
 const form = document.getElementById("sign-in");
+const account = document.getElementById("account");
 const field = document.getElementById("key");
-const trouble = document.getElementById("trouble");
 
 /** Where the user wanted to go: a path of this origin and nothing else. */
 function wanted() {
@@ -12,15 +13,45 @@ function wanted() {
   return next.origin === location.origin ? next.pathname + next.search : "/";
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+function askForKey() {
+  account.hidden = true;
+  form.hidden = false;
+  field.focus();
+}
+
+function showSession({ keys, owner, scopes }) {
+  if (!keys) return location.replace("/"); // everybody is welcome
+  document.getElementById("owner").textContent = owner;
+  document.getElementById("scopes").textContent = scopes.join(", ");
+  account.hidden = false;
+}
+
+/** Does something; when that fails, says why beside the button. */
+async function attempt(part, action) {
+  const trouble = part.querySelector(".trouble");
   trouble.textContent = "";
   try {
-    await signIn(field.value.trim());
-    location.replace(wanted());
+    await action();
   } catch (error) {
     trouble.textContent = error.message;
-    field.select();
   }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  field.select();
+  attempt(form, async () => {
+    await signIn(field.value.trim());
+    location.replace(wanted());
+  });
 });
-field.focus();
+document.getElementById("sign-out").addEventListener("click", () =>
+  attempt(account, async () => {
+    await remove(SESSION);
+    // What this person had on the table is nothing for the next one.
+    sessionStorage.clear();
+    field.value = "";
+    askForKey();
+  }),
+);
+get(SESSION).then(showSession, askForKey);
