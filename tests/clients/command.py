@@ -1,16 +1,22 @@
 """The installed `darkroom` command, run as people and scripts run it."""
 
+import fcntl
 import json
 import os
 import pty
+import re
+import select
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass
@@ -69,29 +75,70 @@ class Command:
 
     def in_terminal(self, *arguments: str | Path, columns: int = 100) -> Outcome:
         """Run it in a pseudo-terminal and return all that it showed there."""
+        return self.start_in_terminal(*arguments, columns=columns).end()
+
+    def start_in_terminal(self, *arguments: str | Path, columns: int = 100) -> "Terminal":
+        """Start it in a pseudo-terminal that is its own, so that Ctrl-C there reaches it."""
         ours, theirs = pty.openpty()
         environment = {**self.environment, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "30"}
         environment.pop("NO_COLOR", None)
         process = subprocess.Popen(
-            self._line(arguments), cwd=self.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+            self._line(arguments),
+            cwd=self.folder,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call, which takes no lock
         )
         os.close(theirs)
-        shown = _read_all(ours)
-        os.close(ours)
-        return Outcome(process.wait(60), b"", "", shown.decode())
+        return Terminal(process, ours)
 
     def _line(self, arguments: tuple[str | Path, ...]) -> list[str]:
         return [str(DARKROOM), *map(str, arguments)]
 
 
-def _read_all(terminal: int) -> bytes:
-    pieces = []
-    while True:
+class Terminal:
+    """A command that runs in a pseudo-terminal; `descriptor` is our end of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+        self._pieces: list[bytes] = []
+
+    def wait_for(self, text: str, timeout: float = 30) -> None:
+        """Read on until the command has shown `text`, whatever colours and movements are in between."""
+        deadline = time.monotonic() + timeout
+        while text not in plain(self._shown):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._descriptor], [], [], left)[0] or not self._read():
+                raise AssertionError(f"{text!r} was not shown: {plain(self._shown)}")
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._descriptor, keys)
+
+    def end(self) -> Outcome:
+        """Read all that is shown until the command ends."""
+        while self._read():
+            pass
+        os.close(self._descriptor)
+        return Outcome(self._process.wait(60), b"", "", self._shown)
+
+    @property
+    def _shown(self) -> str:
+        return b"".join(self._pieces).decode(errors="replace")
+
+    def _read(self) -> bool:
+        """Read what there is; false at the end."""
         try:
-            piece = os.read(terminal, 65536)
+            piece = os.read(self._descriptor, 65536)
         except OSError:  # Linux says EIO when the other side of a pseudo-terminal is gone.
-            break
-        if not piece:
-            break
-        pieces.append(piece)
-    return b"".join(pieces)
+            return False
+        self._pieces.append(piece)
+        return bool(piece)
+
+
+def plain(shown: str) -> str:
+    """What a terminal got without colours and movements of the cursor."""
+    return _CONTROL.sub("", shown)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clients.api import AsyncClient, Client, Image
-from shared.errors import Expired, IdempotencyConflict, NotFound, UnknownFilter, UnsupportedMedia
+from shared.errors import Expired, IdempotencyConflict, NotFailed, NotFound, UnknownFilter, UnsupportedMedia
 from tests.support.stack import Stack
 
 Picture = Callable[..., Path]
@@ -66,6 +66,41 @@ def test_a_deleted_job_is_gone_with_its_bytes(client: Client, tmp_path: Path, pi
         client.result(job.id)
 
 
+def test_a_failed_job_is_run_again(client: Client, tmp_path: Path, picture: Picture) -> None:
+    job_id = client.submit([_cut_short(picture(tmp_path / "cut.png", seed=5700))], filters="sepia").jobs[0].id
+    first = client.wait(job_id)
+    assert (first.state, first.run) == ("failed", 1)
+
+    client.retry(job_id)
+
+    again = client.wait(job_id)
+    assert (again.state, again.run, again.error) == ("failed", 2, first.error)
+
+
+def test_what_did_not_fail_is_not_run_again(client: Client, tmp_path: Path, picture: Picture) -> None:
+    job = client.wait(client.submit([picture(tmp_path / "cat.png", seed=5800)]).jobs[0].id)
+    with pytest.raises(NotFailed, match="This job is done"):
+        client.retry(job.id)
+    client.delete(job.id)
+    with pytest.raises(Expired):
+        client.retry(job.id)
+    with pytest.raises(NotFound):
+        client.retry("0-unknown")
+
+
+async def test_the_asynchronous_client_runs_a_failed_job_again(stack: Stack, tmp_path: Path, picture: Picture) -> None:
+    async with AsyncClient(stack.url) as client:
+        job_id = (
+            (await client.submit([_cut_short(picture(tmp_path / "cut.png", seed=5900))], filters="sepia")).jobs[0].id
+        )
+        assert (await client.wait(job_id)).run == 1
+        await client.retry(job_id)
+        again = await client.wait(job_id)
+        assert (again.state, again.run) == ("failed", 2)
+        with pytest.raises(NotFound):
+            await client.retry("0-unknown")
+
+
 def test_all_jobs_of_a_batch_are_paged_through(client: Client, tmp_path: Path, picture: Picture) -> None:
     submitted = client.submit([picture(tmp_path / f"{index}.png", seed=5500 + index) for index in range(7)])
     listed = [job.id for job in client.jobs(batch=submitted.batch, page=2)]
@@ -92,3 +127,9 @@ async def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Pat
         await client.delete(job.id)
         with pytest.raises(Expired):
             await client.result(job.id)
+
+
+def _cut_short(path: Path) -> Path:
+    """The picture without its end: accepted by its header, failed by the worker."""
+    path.write_bytes(path.read_bytes()[:1500])
+    return path

@@ -1,5 +1,7 @@
 """`status`, `watch`, `filters`: what is told of jobs and of what can be done."""
 
+import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,20 @@ def test_watch_tells_the_end_of_a_batch(command: Command, picture: Picture) -> N
     assert outcome.code == 1
     last = {document["id"]: document["state"] for document in outcome.documents}
     assert sorted(last.values()) == ["done"] * 5 + ["failed"]
+
+
+def test_watch_of_everything_tells_each_change_in_a_pipe(command: Command, done: str, picture: Picture) -> None:
+    watching = command.start("watch", "--json")
+    told = map(json.loads, watching.stdout or ())
+    assert next(document["state"] for document in told if document["id"] == done) == "done"
+
+    picture(command.folder / "late.png", seed=4200)
+    late = command("submit", "late.png", "-f", "rotate", "--json").documents[0]["id"]
+    assert any((document["id"], document["state"]) == (late, "done") for document in told)
+
+    watching.send_signal(signal.SIGINT)
+    _, errors = watching.communicate(timeout=30)
+    assert (watching.returncode, errors) == (130, b"")
 
 
 def test_watch_of_nothing_known_fails(command: Command) -> None:

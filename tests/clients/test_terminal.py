@@ -4,14 +4,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.clients.command import Command
+from tests.clients.command import Command, plain
 
 Picture = Callable[..., Path]
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def plain(shown: str) -> str:
-    return _CONTROL.sub("", shown)
 
 
 def test_submit_shows_a_bar_and_the_state_of_each_picture(command: Command, picture: Picture) -> None:
@@ -50,3 +45,21 @@ def test_watch_shows_a_live_table(command: Command, picture: Picture) -> None:
     assert outcome.code == 0
     assert "1 done" in shown
     assert re.search(rf"{job}\s+done\s+cat.png\s+edge", shown)
+
+
+def test_watch_of_everything_shows_what_comes_until_ctrl_c(command: Command, picture: Picture) -> None:
+    picture(command.folder / "early.png", seed=2200)
+    picture(command.folder / "late.png", seed=2201)
+    early = command("submit", "early.png", "-f", "flip", "--json").documents[0]["id"]
+    terminal = command.start_in_terminal("watch", columns=140)
+    terminal.wait_for(early)
+
+    late = command("submit", "late.png", "-f", "emboss", "--json").documents[0]["id"]
+    terminal.wait_for(f"{late}  done")
+    terminal.press(b"\x03")
+
+    outcome = terminal.end()
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.shown
+    # The cursor that the live table hides is there again.
+    assert outcome.shown.rindex("\x1b[?25h") > outcome.shown.rindex("\x1b[?25l")
