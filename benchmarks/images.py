@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -34,16 +35,13 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, help="JPEG to develop; default: a made one of 1 MP")
     options = parser.parse_args()
     photo = options.photo.read_bytes() if options.photo else textured_jpeg(1152, 868)
-    # Another comment behind the end of each picture: no result is ever stored already.
-    pictures = [photo + os.urandom(8) for _ in range(options.images)]
     rates: dict[str, list[float]] = {"bare": [], "stream": [], "http": []}
     with stack("ingest", "process", "results", workers=WORKERS) as running:
         for _ in range(options.rounds):
-            rates["bare"].append(bare(pictures))
-            rates["stream"].append(asyncio.run(by_stream(running, pictures)))
-            rates["http"].append(asyncio.run(by_http(running, pictures)))
-            pictures = [photo + os.urandom(8) for _ in pictures]
-    report.tell("images", describe(rates, len(pictures)), options.write)
+            rates["bare"].append(bare(_pictures(photo, options.images)))
+            rates["stream"].append(asyncio.run(by_stream(running, _pictures(photo, options.images))))
+            rates["http"].append(asyncio.run(by_http(running, _pictures(photo, options.images))))
+    report.tell("images", describe(rates, options.images), options.write)
 
 
 def describe(rates: dict[str, list[float]], images: int) -> list[str]:
@@ -61,14 +59,18 @@ def describe(rates: dict[str, list[float]], images: int) -> list[str]:
     ]
 
 
+def _pictures(photo: bytes, number: int) -> list[bytes]:
+    """The photo with other bytes behind its end each time, so no result is stored and each job tells two events."""
+    return [photo + os.urandom(8) for _ in range(number)]
+
+
 def bare(pictures: Sequence[bytes]) -> float:
     """Images per second of processes that only decode, filter and encode: our engine with our settings of malloc."""
     os.environ.update(ENVIRONMENT)
-    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
-        pool.map(_develop, pictures[: 4 * WORKERS], chunksize=1)
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_develop, pictures[: 4 * WORKERS]))
         start = time.perf_counter()
-        for _ in pool.imap_unordered(_develop, pictures, chunksize=4):
-            pass
+        list(pool.map(_develop, pictures, chunksize=4))
         return len(pictures) / (time.perf_counter() - start)
 
 
