@@ -20,8 +20,10 @@ from shared.records import JobRecord
 
 #: Milliseconds after which a browser connects again.
 RETRY_MS: Final = 1000
-#: Seconds between two reads for one client at least: a hundred changes at once are one read.
-_PACE: Final = 0.02
+#: Seconds between two reads for one client, for each job that the first of them brought, and at most: a change that is
+#: alone is sent at once, a hundred in a hurry are one read.
+_PACE: Final = 0.0005
+_LONGEST_PACE: Final = 0.02
 #: Seconds before the records are looked for again while Redis is away.
 _AWAY: Final = 0.5
 KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -52,6 +54,8 @@ class Feed:
         #: Jobs whose record is over: they ended before, and nothing more will be heard of them.
         self._gone: set[str] = set()
         self._last = 0
+        #: Jobs that the last read brought.
+        self._brought = 0
 
     async def events(self, *, last_id: int | None, keep_alive: float) -> AsyncIterator[bytes]:
         """The stream. `last_id` is the Last-Event-ID of a client that comes back; `keep_alive` is in seconds."""
@@ -76,7 +80,8 @@ class Feed:
                 continue
             if not await self._subscription.wait(keep_alive):
                 yield KEEP_ALIVE
-            await asyncio.sleep(max(0.0, started + _PACE - time.monotonic()))
+            pace = min(_PACE * self._brought, _LONGEST_PACE)
+            await asyncio.sleep(max(0.0, started + pace - time.monotonic()))
 
     async def _snapshot(self, since: int | None) -> Iterator[bytes]:
         """Every job of the feed, or what changed after `since` if that is a version of this partition."""
@@ -104,6 +109,7 @@ class Feed:
         self, found: Sequence[JobRecord | None], *, upto: int, after: int | None, tombstones: bool
     ) -> Iterator[bytes]:
         """The events of what is news to the client, in the order of the changes; made one by one as they are sent."""
+        self._brought = len(found)
         for record in sorted((record for record in found if record is not None), key=lambda record: record.version):
             if record.terminal:
                 self._ended.add(record.id)
