@@ -129,7 +129,7 @@ class Developer:
 
     async def _develop(self, order: Order) -> None:
         """Develop one image in the pool and settle it, unless it is lost or cancelled on the way."""
-        self._door.sit()
+        self._door.sit(order.source)
         span = spans.begin(order)
         telemetry.tell_of(span, job_id=order.job_id)
         try:
@@ -140,7 +140,7 @@ class Developer:
                 await self._settle(order.source, [done])
         finally:
             spans.leave(span)
-            self._door.rise()
+            self._door.rise(order.source)
 
     async def _started(self, order: Order, span: Span) -> bool:
         at = _now()
@@ -171,7 +171,7 @@ class Developer:
         return bool(state == 1)
 
     async def _run(self, order: Order, span: Span) -> _Done | None:
-        work = asyncio.create_task(self._tried(orders.request(order, self._settings)))
+        work = asyncio.create_task(self._tried(orders.request(order, self._settings), bulk=order.source.bulk))
 
         def stop(reason: Reason) -> None:
             self._metrics.lost.inc()
@@ -203,14 +203,14 @@ class Developer:
         await self._facts.remember(report.result)
         return self._processed(order, span, report.result, cached=report.cached, report=report)
 
-    async def _tried(self, request: Request) -> Report:
+    async def _tried(self, request: Request, *, bulk: bool) -> Report:
         """The report of the pool. Faults of the store and of a child are tried again in place.
 
         Raises StorageUnavailable when the store is well and yet does not serve this one image.
         """
         tries = 0
         while True:
-            report = await self._with_another_child(request)
+            report = await self._with_another_child(request, bulk=bulk)
             if report.error is None or not report.retryable:
                 self._store.answered()
                 return report
@@ -220,13 +220,13 @@ class Developer:
             if tries == _STORE_TRIES:
                 raise error
 
-    async def _with_another_child(self, request: Request) -> Report:
+    async def _with_another_child(self, request: Request, *, bulk: bool) -> Report:
         for _ in range(_CHILD_TRIES - 1):
             try:
-                return await self._pool.develop(request)
+                return await self._pool.develop(request, bulk=bulk)
             except _CHILD_FAULTS as error:
                 log.warning("trying once more in another child", code=error.code)
-        return await self._pool.develop(request)
+        return await self._pool.develop(request, bulk=bulk)
 
     def _processed(
         self, order: Order, span: Span, result: Result, *, cached: bool, report: Report | None = None

@@ -17,6 +17,7 @@ import structlog
 from services.process import worker
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
+from services.process.turns import Turn, Turns
 from services.process.worker import EngineFault, Worker
 from shared.errors import WorkerCrashed
 
@@ -34,6 +35,7 @@ class _Shared:
     """A computation and how many callers wait for it."""
 
     task: asyncio.Task[Report]
+    turn: Turn[Worker]
     waiters: int = 0
 
 
@@ -45,7 +47,7 @@ class Pool:
         self.size = settings.workers or cores()
         #: Children replaced, by reason: crashed, timed_out, cancelled, grown.
         self.restarts: Counter[str] = Counter()
-        self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
+        self._turns: Turns[Worker] = Turns(settings.bulk_share)
         self._workers: set[Worker] = set()
         self._dying: set[Worker] = set()
         self._running: dict[tuple[Any, ...], _Shared] = {}
@@ -65,7 +67,7 @@ class Pool:
     @property
     def busy(self) -> int:
         """Children that are developing an image."""
-        return len(self._workers) - self._idle.qsize()
+        return len(self._workers) - self._turns.idle
 
     @property
     def resident(self) -> int:
@@ -77,16 +79,19 @@ class Pool:
         self._context = worker.prepare()
         await asyncio.gather(*(self._begin() for _ in range(self.size)))
 
-    async def develop(self, request: Request) -> Report:
-        """Develop one image; waits for an idle child, which does not count against the time limit.
+    async def develop(self, request: Request, *, bulk: bool = False) -> Report:
+        """Develop one image; waits for its turn at an idle child, which does not count against the time limit.
 
         Raises TimedOut, WorkerCrashed and EngineFault. When every caller of the same work was cancelled, the child
         that does it is stopped.
         """
         shared = self._running.get(request.work)
         if shared is None:
-            shared = self._running[request.work] = _Shared(asyncio.create_task(self._develop(request)))
+            turn: Turn[Worker] = Turn(bulk=bulk)
+            shared = self._running[request.work] = _Shared(asyncio.create_task(self._develop(request, turn)), turn)
             shared.task.add_done_callback(lambda _: self._running.pop(request.work, None))
+        elif not bulk:
+            self._turns.promote(shared.turn)
         shared.waiters += 1
         try:
             return await asyncio.shield(shared.task)
@@ -111,14 +116,14 @@ class Pool:
         self._workers.clear()
         self._dying.clear()
 
-    async def _develop(self, request: Request) -> Report:
-        while not (child := await self._idle.get()).take(request):
+    async def _develop(self, request: Request, turn: Turn[Worker]) -> Report:
+        while not (child := await self._turns.child(turn)).take(request):
             # No image is to blame.
             self._replace(child, "crashed")
         try:
             report = await child.develop(self.settings.time_limit)
         except EngineFault:
-            self._idle.put_nowait(child)
+            self._turns.free(child)
             raise
         except BaseException as error:
             self._replace(child, getattr(error, "code", "cancelled"))
@@ -126,7 +131,7 @@ class Pool:
         if child.resident - child.base > self.settings.recycle_growth * _MIB:
             self._replace(child, "grown")
         else:
-            self._idle.put_nowait(child)
+            self._turns.free(child)
         return report
 
     def _replace(self, child: Worker, reason: str) -> None:
@@ -165,7 +170,7 @@ class Pool:
             raise RuntimeError("the pool has not been started")
         child = await Worker.start(self._context, self.settings.blob_url, self.settings.memory_limit)
         self._workers.add(child)
-        self._idle.put_nowait(child)
+        self._turns.free(child)
 
     def _chore(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

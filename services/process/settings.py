@@ -11,6 +11,9 @@ class ProcessSettings(StageSettings):
     """The pool of workers, and what one image may cost."""
 
     workers: int = Field(0, ge=0, le=1024, description="Pool processes that develop images; 0 is one per core.")
+    bulk_share: int = Field(
+        10, ge=2, le=1000, description="Of so many images one is a bulk one while both priorities wait for a worker."
+    )
     time_limit: Seconds = Field(60.0, description="Seconds that developing one image may take.")
     memory_limit: int = Field(
         1024, ge=64, description="MiB of memory that one image may need above an idle worker (enforced on Linux)."

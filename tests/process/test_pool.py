@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -228,3 +229,22 @@ def test_the_parent_needs_no_numba_and_the_pool_no_opencv() -> None:
     program = "import sys, services.process.pool; print('cv2' in sys.modules, 'numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+async def test_a_normal_image_overtakes_the_bulk_ones_that_wait(opened: Open, ask: Ask, store: BlobStore) -> None:
+    pool = await opened()
+    ended: list[str] = []
+
+    async def develop(name: str, request: Request, *, bulk: bool) -> None:
+        await pool.develop(request, bulk=bulk)
+        ended.append(name)
+
+    long = msgspec.structs.replace(slow(store), filters=SLOW[:4])
+    # The same work would be shared.
+    quick = [msgspec.structs.replace(good(ask), filters=[{"name": "blur", "size": size}]) for size in (3, 5, 7, 9)]
+    tasks = [asyncio.create_task(develop(f"bulk {n}", one, bulk=True)) for n, one in enumerate([long, *quick])]
+    await until(lambda: pool.busy == 1)
+    tasks.append(asyncio.create_task(develop("normal", good(ask), bulk=False)))
+    await asyncio.gather(*tasks)
+    assert ended[:2] == ["bulk 0", "normal"]
+    assert len(ended) == 6
