@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,18 @@ def check_names(chain: Sequence[FilterSpec], offered: Sequence[FilterDocument]) 
     known = [document.name for document in offered]
     for spec in chain:
         if spec["name"] not in known:
-            raise UnknownFilter(f"There is no filter {spec['name']!r}; there are {', '.join(known)}.", allowed=known)
+            raise UnknownFilter(
+                f"There is no filter {spec['name']!r}{_meant(spec['name'], known)}; there are {', '.join(known)}.",
+                allowed=known,
+            )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """A guess at what somebody wanted who wrote the name of no filter; empty without one."""
+    if name in (preset.name for preset in presets()):
+        return f" (but a preset: --preset {name})"
+    close = get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _preset(name: str) -> Preset:

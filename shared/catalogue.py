@@ -98,13 +98,41 @@ def _narrowed(document: FilterDocument, schemas: Sequence[dict[str, Any]]) -> Fi
 
 def _check_parameters(name: str, spec: FilterSpec, schema: dict[str, Any]) -> None:
     given = {key: value for key, value in spec.items() if key != "name"}
+    properties: dict[str, Any] = schema.get("properties", {})
+    known = sorted(properties)
+    for parameter in sorted(given.keys() - properties.keys()):
+        there = f"there are {', '.join(known)}" if known else "this filter has none"
+        raise InvalidParameter(
+            f"filter {name}: parameter {parameter}: there is none of this name; {there}.",
+            filter=name,
+            parameter=parameter,
+            allowed=known,
+        )
     error = next(iter(_validator(msgspec.json.encode(schema)).iter_errors(given)), None)
     if error is None:
         return
     parameter = str(error.instance_path[0]) if error.instance_path else ""
-    allowed = schema.get("properties", {}).get(parameter) if parameter else sorted(schema.get("properties", {}))
+    allowed = properties.get(parameter) if parameter else known
     where = f"parameter {parameter}: " if parameter else ""
-    raise InvalidParameter(f"filter {name}: {where}{error.message}.", filter=name, parameter=parameter, allowed=allowed)
+    raise InvalidParameter(
+        f"filter {name}: {where}{_in_words(error, properties.get(parameter, schema))}.",
+        filter=name,
+        parameter=parameter,
+        allowed=allowed,
+    )
+
+
+def _in_words(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> str:
+    """What is wrong with a value. Of these keywords the validator tells only that they do not hold."""
+    if error.schema_path[-1] not in {"not", "anyOf"}:
+        return error.message
+    ranges = (
+        f" ({option['minimum']} to {option['maximum']})"
+        for option in (schema, *schema.get("anyOf", ()))
+        if {"minimum", "maximum"} <= option.keys()
+    )
+    value = msgspec.json.encode(error.instance).decode()
+    return f"{value} does not fit: {schema.get('description', '').rstrip('.')}{next(ranges, '')}"
 
 
 @lru_cache(maxsize=256)

@@ -82,6 +82,13 @@ def test_a_preset_is_a_chain_with_a_name(command: Command, picture: Picture) -> 
     assert (outcome.code, "there are noir" in outcome.errors) == (2, True)
 
 
+def test_a_filter_that_is_not_there_is_answered_with_what_was_meant(command: Command, picture: Picture) -> None:
+    picture(command.folder / "cat.png")
+    misspelt, preset = (command("submit", "cat.png", "-f", name) for name in ("sepai", "noir"))
+    assert (misspelt.code, "'sepai' (did you mean sepia?); there are blur" in misspelt.errors) == (2, True)
+    assert (preset.code, "'noir' (but a preset: --preset noir); there are" in preset.errors) == (2, True)
+
+
 def test_a_drop_of_200_files_is_one_batch(command: Command, picture: Picture, stack: Stack) -> None:
     for index in range(200):
         picture(command.folder / "in" / f"{index:03}.png", seed=index, size=8)

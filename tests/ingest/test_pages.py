@@ -4,6 +4,8 @@ import gzip
 
 import pytest
 
+from services.ingest.pages import WEB
+from shared.errors import every_error
 from tests.ingest.running import Running, assert_problem
 
 
@@ -24,6 +26,14 @@ async def test_a_page_may_run_and_load_only_what_is_ours(ingest: Running, path: 
     assert "frame-ancestors 'none'" in policy
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("code", [error.code for error in every_error()])
+def test_the_page_has_words_for_every_error_and_says_what_to_do(code: str) -> None:
+    advice, titles = (WEB / "words.js").read_text().split("const TITLES")
+
+    assert f"\n  {code}: " in titles
+    assert f"\n  {code}: " in advice
 
 
 async def test_files_are_sent_compressed_to_who_takes_that(ingest: Running) -> None:

@@ -55,6 +55,26 @@ def test_the_published_schemas_refuse_what_the_engine_refuses(spec: dict[str, An
         check_chain([spec], documents())
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"name": "blur", "size": 8}, "size: 8 does not fit: Width of the blur in pixels, an odd number (1 to 99)."),
+        (
+            {"name": "crop", "width": -1},
+            "width: -1 does not fit: Width in pixels; none goes to the right edge (1 to 65535).",
+        ),
+        ({"name": "blur", "size": 101}, "size: 101 is greater than the maximum of 99."),
+        ({"name": "blur", "siz": 9}, "siz: there is none of this name; there are sigma, size."),
+        ({"name": "negative", "x": 1}, "x: there is none of this name; this filter has none."),
+    ],
+)
+def test_the_published_schemas_refuse_in_words(spec: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        check_chain([spec], documents())
+    assert caught.value.message == f"filter {spec['name']}: parameter {words}"
+    assert caught.value.details["parameter"] == words.partition(":")[0]
+
+
 def test_low_above_high_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="filter edge: low must not be above high"):
         read_chain([{"name": "edge", "low": 200}])
