@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 import msgspec
+import pytest
 
 from infra.openapi import openapi
 from tests.contract.stories import OWNER, Known, tell
@@ -48,6 +49,7 @@ parameters."path.letter_id" = { dictionary = "mortal_letters", probability = 0.5
 """)
 
 
+@pytest.mark.timeout(300)  # a thousand requests: 12 s on a quiet machine
 def test_every_answer_is_one_that_the_document_describes(guarded: Stack, photos: list[Path], tmp_path: Path) -> None:
     key = guarded.new_key(OWNER)
     known = tell(guarded, key, photos)
