@@ -46,7 +46,7 @@ NEEDS: Final[Mapping[tuple[str, str], str]] = {
 }
 #: What OpenAPI does not tell of: pages, documents and health, which everybody may read.
 UNTOLD: Final = {
-    *("/", "/queue", "/sign-in", "/jobs/{job_id}", "/web/{path:path}"),
+    *("/", "/queue", "/sign-in", "/jobs/{job_id}", "/web/{path}"),
     *("/docs", "/docs/reference.css", "/openapi.json", "/asyncapi", "/health", "/health/live", "/health/ready"),
 }
 #: Routes that name something of one owner.
@@ -83,7 +83,7 @@ def _served(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
         if (router := getattr(route, "original_router", None)) is not None:
             yield from _served(router.routes)
         else:
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path_format) for method in route.methods)
 
 
 async def test_head_is_refused_as_get_is(origin: Origin) -> None:

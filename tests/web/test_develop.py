@@ -122,7 +122,8 @@ def test_a_roll_can_be_cancelled(studio: Studio, photos: list[Path]) -> None:
     studio.choose(*photos)
     studio.develop()
     studio.button("Cancel").click()
-    expect(studio.button("Cancel")).to_be_hidden()
+    # What was under way to the service is awaited.
+    expect(studio.button("Cancel")).to_be_hidden(timeout=30_000)
     expect(studio.button(re.compile("^Develop [0-9]+ photos?$"))).to_be_enabled()
     assert studio.page.locator(".tile[data-state=cancelled]").count() > 0
 
