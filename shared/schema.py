@@ -4,8 +4,16 @@ A service of another version would read keys in a way that they were not written
 what to do (see docs/reliability.md).
 """
 
+import asyncio
+from typing import Final
+
+from redis.exceptions import RedisError
+
 from shared import keys
 from shared.scripts import RedisClient, load
+
+#: Seconds that a start waits for an answer where it does not wait for Redis.
+_PATIENCE: Final = 2.0
 
 
 class WrongSchema(Exception):
@@ -21,3 +29,12 @@ async def check(redis: RedisClient) -> None:
             f"The data in Redis has layout {text}, this Darkroom needs {keys.SCHEMA_VERSION}. "
             "Run the version that wrote it until its queue is empty, or use an empty Redis."
         )
+
+
+async def check_if_there(redis: RedisClient) -> None:
+    """The same for who starts without Redis too: what is away now is left to readiness, which checks again."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await check(redis)
+    except (RedisError, OSError, TimeoutError):
+        return

@@ -17,6 +17,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.submit import Uploads
 from services.ingest.upload_route import UploadRoute
 from services.ingest.web_app import add_documents, web_app
+from shared import schema
 from shared.access import Gate
 from shared.blobs import BlobStore
 from shared.connections import connect
@@ -68,8 +69,12 @@ class IngestService:
         self.app: ASGIApp | None = Guarded(door)
 
     async def start(self) -> None:
-        """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503."""
+        """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503.
+
+        Raises WrongSchema and ForeignStore.
+        """
         add_documents(self.web, Documents())
+        await schema.check_if_there(self._redis)
         await self._identity.start()
 
     async def refresh_metrics(self) -> None:

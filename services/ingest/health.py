@@ -1,11 +1,12 @@
 """Whether the whole of Darkroom is well, as the origin answers it: Redis, the store, workers, results."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from redis.exceptions import ResponseError
 
-from shared import keys
+from shared import keys, schema
 from shared.blobs import BlobStore
 from shared.errors import NoCatalogue
 from shared.health import Health
@@ -16,7 +17,7 @@ _SILENT: Final = 30_000
 
 
 def service_health(version: str, redis: RedisClient, store: BlobStore) -> Health:
-    """The health of ingest alone, for its admin port: it takes uploads while Redis and the store answer."""
+    """The health of ingest alone, for its admin port: it takes uploads while Redis and the store are there and ours."""
     health = Health("ingest", version)
     _add_storage(health, redis, store)
     return health
@@ -61,8 +62,5 @@ async def _is_read(redis: RedisClient, stream: str, group: str) -> bool:
 
 
 def _add_storage(health: Health, redis: RedisClient, store: BlobStore) -> None:
-    async def answers() -> None:
-        await redis.ping()
-
-    health.add("redis", answers)
+    health.add("redis", partial(schema.check, redis))
     health.add("store", store.check)

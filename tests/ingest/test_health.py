@@ -3,6 +3,7 @@
 import pytest
 
 from shared import keys
+from shared.schema import WrongSchema
 from tests.ingest.running import Running, Start
 
 
@@ -49,3 +50,10 @@ async def test_a_worker_whose_heart_stopped_counts_no_more(ingest: Running) -> N
 
 async def test_live_asks_nobody_else(ingest: Running) -> None:
     assert (await ingest.http.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_ingest_does_not_start_on_data_of_another_layout(ingest: Running, start: Start) -> None:
+    await ingest.redis.set(keys.SCHEMA_KEY, keys.SCHEMA_VERSION + 1)
+    assert (await ingest.service.health.report())["checks"]["redis"] != "ok"
+    with pytest.raises(WrongSchema, match=f"layout {keys.SCHEMA_VERSION + 1}"):
+        await start()
