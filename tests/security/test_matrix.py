@@ -78,12 +78,12 @@ def test_whatever_else_is_served_is_only_read_and_known() -> None:
 
 
 def _served(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Method and path of every route, those of included routers among them."""
+    """Method and path, as the document writes it, of every route, those of included routers among them."""
     for route in routes:
         if (router := getattr(route, "original_router", None)) is not None:
             yield from _served(router.routes)
         else:
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path_format) for method in route.methods)
 
 
 async def test_head_is_refused_as_get_is(origin: Origin) -> None:
