@@ -78,7 +78,7 @@ def test_whatever_else_is_served_is_only_read_and_known() -> None:
 
 
 def _served(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Method and path of every route, those of included routers among them."""
+    """Method and path, as the document writes it, of every route, those of included routers among them."""
     for route in routes:
         if (router := getattr(route, "original_router", None)) is not None:
             yield from _served(router.routes)
