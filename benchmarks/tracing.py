@@ -40,7 +40,7 @@ from services.process import orders, spans
 from services.process.orders import Order
 from services.process.request import Report, Step
 from services.results import projection
-from shared import events, semantics, submission, telemetry, tracing
+from shared import events, semantics, submission, telemetry, trace_context
 from shared.entries import Entry, Source
 from shared.events import ImageProgress, ImageUploaded, Result
 from shared.submission import Submission
@@ -95,10 +95,10 @@ def _develop(traceparent: str, tracestate: str) -> None:
     attempt = spans.begin(order)
     if attempt.is_recording():
         detach(attach(trace.set_span_in_context(attempt)))
-    started = tracing.carrier(attempt)
+    started = trace_context.carrier(attempt)
     spans.steps(attempt, REPORT)
     telling = spans.publish(attempt, order, "processed")
-    told = tracing.carrier(telling)
+    told = trace_context.carrier(telling)
     telling.end()
     spans.end(attempt, DONE)
     spans.leave(attempt)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import structlog
 from opentelemetry import trace
 
-from shared import tracing
+from shared import trace_context
 
 #: Passwords in addresses, and parameters that are secrets by their name: the text before them is kept.
 _SECRETS: Final = re.compile(
@@ -65,7 +65,7 @@ def configure(service: str, *, level: str, log_format: Literal["auto", "json", "
 def with_span(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Add `trace_id` and `span_id` of the current span, where the line does not bring its own."""
     if "trace_id" not in event:
-        span = tracing.known(trace.get_current_span())
+        span = trace_context.known(trace.get_current_span())
         if span is not None:
             event["trace_id"], event["span_id"] = span.trace, span.span
     return event

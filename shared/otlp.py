@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import SpanKind, StatusCode
 
 if TYPE_CHECKING:
-    from shared.tracing import Recorded
+    from shared.trace_context import Recorded
 
 Value = str | bool | int | float
 

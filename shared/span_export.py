@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from shared import otlp
-from shared.tracing import Recorded
+from shared.trace_context import Recorded
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 from redis.exceptions import RedisError
 
-from shared import keys, problems, semantics, telemetry, tracing
+from shared import keys, problems, semantics, telemetry, trace_context
 from shared.errors import IdempotencyConflict, InvalidParameter
 from shared.events import ImageUploaded, encode
 from shared.group_commit import GroupCommit
@@ -195,7 +195,7 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:
     """`traceparent`, `tracestate` and trace id of a span, empty texts without a trace."""
-    own = tracing.known(span)
+    own = trace_context.known(span)
     if own is None:
         return "", "", ""
-    return *tracing.carrier(own), own.trace if own.sampled else ""
+    return *trace_context.carrier(own), own.trace if own.sampled else ""

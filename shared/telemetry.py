@@ -17,7 +17,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context, attach
 from opentelemetry.trace import Span
 
-from shared import logs, tracing
+from shared import logs, trace_context
 from shared.span_export import BATCH, DELAY, QUEUE, SpanSender
 from shared.tracing import Tracer
 
@@ -95,7 +95,7 @@ def span_of(fields: Mapping[bytes, bytes]) -> Span:
         return trace.INVALID_SPAN
     state = fields.get(b"tracestate")
     # Any byte is a character of Latin-1; what is none of a traceparent is told by its form.
-    return tracing.read(str(parent, "latin-1"), str(state, "latin-1") if state else "") or trace.INVALID_SPAN
+    return trace_context.read(str(parent, "latin-1"), str(state, "latin-1") if state else "") or trace.INVALID_SPAN
 
 
 def recorded_parent(fields: Mapping[bytes, bytes]) -> Span | None:
@@ -119,23 +119,23 @@ def span_of_headers(headers: Mapping[str, str]) -> Span:
     parent = headers.get("traceparent")
     if parent is None:
         return trace.INVALID_SPAN
-    return tracing.read(parent, headers.get("tracestate", "")) or trace.INVALID_SPAN
+    return trace_context.read(parent, headers.get("tracestate", "")) or trace.INVALID_SPAN
 
 
 def fields_of(context: Context) -> tuple[str, str]:
     """`traceparent` and `tracestate` of a context, empty texts when there is no valid span in it."""
-    return tracing.carrier(trace.get_current_span(context))
+    return trace_context.carrier(trace.get_current_span(context))
 
 
 def trace_id(span: Span) -> str:
     """The trace id of a span that is kept, as 32 hexadecimal digits; empty without one or when it is not sampled."""
-    own = tracing.known(span)
+    own = trace_context.known(span)
     return own.trace if own is not None and own.sampled else ""
 
 
 def ids(span: Span) -> dict[str, str]:
     """`trace_id` and `span_id` for a log line, nothing without a span."""
-    own = tracing.known(span)
+    own = trace_context.known(span)
     return {"trace_id": own.trace, "span_id": own.span} if own is not None else {}
 
 

@@ -22,7 +22,7 @@ from services.process.pool import Pool
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.store_watch import StoreWatch
-from shared import events, keys, telemetry, tracing
+from shared import events, keys, telemetry, trace_context
 from shared.blobs import BlobStore
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
@@ -155,7 +155,7 @@ class Developer:
                 order.entry.id,
                 order.upload.run,
                 events.encode(event),
-                *tracing.carrier(span),
+                *trace_context.carrier(span),
                 order.attempt,
             ],
         )
@@ -240,7 +240,7 @@ class Developer:
     async def _settle(self, source: Source, done: Sequence[_Done]) -> None:
         publishing = [spans.publish(one.span, one.order, one.event.type) for one in done]
         outcomes = [
-            Outcome(one.order.entry, events.encode(one.event), *tracing.carrier(span))
+            Outcome(one.order.entry, events.encode(one.event), *trace_context.carrier(span))
             for one, span in zip(done, publishing, strict=True)
         ]
         settled = await self.stage.settle(source, outcomes, output=keys.progress(source.partition))

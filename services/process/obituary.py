@@ -4,7 +4,7 @@ import time
 
 from services.process import orders, spans
 from services.process.orders import Order
-from shared import dead_letters, events, keys, telemetry, tracing
+from shared import dead_letters, events, keys, telemetry, trace_context
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, GaveUp, InvalidEvent
@@ -32,7 +32,7 @@ def of_spent(source: Source, entry: Entry, worker: str) -> DeadLetter:
     )
     carried = spans.buried(order, spans.lost(order), event)
     about = {"job_id": order.job_id, **telemetry.ids(carried)}
-    return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
+    return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)
 
 
 def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
@@ -44,7 +44,7 @@ def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: st
     document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
     carried = spans.buried(order, spans.begin(order), event)
     about = {"job_id": order.job_id, **telemetry.ids(carried)}
-    return DeadLetter(error.code, document, events.encode(event), *tracing.carrier(carried), about)
+    return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)
 
 
 def _now() -> int:

@@ -12,9 +12,9 @@ from opentelemetry.trace import Span, StatusCode
 
 from services.process.orders import Order
 from services.process.request import Report
-from shared import keys, semantics, telemetry, tracing
+from shared import keys, semantics, telemetry, trace_context
 from shared.events import Failure, ImageProgress
-from shared.tracing import Recorded
+from shared.trace_context import Recorded
 
 #: Steps of the pipeline whose work has a name of its own in traces.
 _NAMES: Final = {"load": "fetch"}
@@ -141,7 +141,7 @@ def _attempt(order: Order, number: int, *, start_ns: int) -> Span:
 
 def _identity(order: Order, number: int) -> tuple[str, str]:
     """Trace and span id of one attempt. The trace id is for entries whose publisher traces nothing."""
-    own = tracing.known(order.parent)
+    own = trace_context.known(order.parent)
     entry = f"{order.source.stream}/{order.entry.id}"
     if own is None:
         trace_id = blake2b(entry.encode() + order.entry.fields.get(b"data", b""), digest_size=16).hexdigest()

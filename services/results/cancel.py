@@ -5,7 +5,7 @@ from typing import Final
 from opentelemetry import trace
 
 from services.results.reader import Reader
-from shared import keys, scripts, tracing
+from shared import keys, scripts, trace_context
 from shared.records import LIVE, JobRecord
 
 #: Tries of cancelling a job that ends, or runs anew, at the same moment.
@@ -39,7 +39,7 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
                 keys.changes(partition),
                 retention,
                 (record.upload.webhook if record.upload else None) or "",
-                tracing.carrier(trace.get_current_span())[0],
+                trace_context.carrier(trace.get_current_span())[0],
             ],
         )
         record = await reader.job(owner, job_id)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry.trace import Span, StatusCode
 
 from services.results.metrics import ResultsMetrics
-from shared import dead_letters, keys, scripts, semantics, telemetry, tracing
+from shared import dead_letters, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Entry, Source
 from shared.errors import InvalidEvent
 from shared.events import ImageProgress, decode_progress, encode
@@ -173,7 +173,7 @@ def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
 def _traced(step: Step, span: Span | None) -> tuple[str | bytes, str | bytes]:
     """What a webhook names as its cause, and the trace of the job; empty when its trace is not kept."""
     if span is not None:
-        return tracing.carrier(span)[0], telemetry.trace_id(span)
+        return trace_context.carrier(span)[0], telemetry.trace_id(span)
     given = step.entry.fields.get(b"traceparent")
     if given is None or (not step.event.upload.webhook and telemetry.is_unsampled(given)):
         return b"", b""

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span
 from services.results.letters import Dead
 from services.results.projection import created_at
 from services.results.reader import Reader
-from shared import events, keys, scripts, semantics, telemetry, tracing
+from shared import events, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Source
 from shared.errors import Expired, InvalidEvent, NotFailed, NotFound, Overloaded
 from shared.events import ImageUploaded
@@ -117,7 +117,7 @@ class Replayer:
             keys.batch_jobs(partition, batch) if batch else job,
         ]
         arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
-        traced = [*tracing.carrier(span), telemetry.trace_id(span)]
+        traced = [*trace_context.carrier(span), telemetry.trace_id(span)]
         rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
         return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
 

@@ -22,7 +22,7 @@ from services.results import cloud_events, signing
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
-from shared import keys, scripts, semantics, telemetry, tracing
+from shared import keys, scripts, semantics, telemetry, trace_context
 from shared.addresses import Refused, Unresolved, resolve
 from shared.entries import Entry, Source
 from shared.outage import Outage
@@ -175,7 +175,7 @@ class Webhooks:
             headers={**signed, "Content-Type": cloud_events.MEDIA_TYPE},
         )
         with _posting(url, webhook) as span:
-            traceparent, _ = tracing.carrier(span)
+            traceparent, _ = trace_context.carrier(span)
             if traceparent:
                 request.headers["traceparent"] = traceparent
             response = await self._client.send(request, stream=True)
@@ -200,7 +200,7 @@ def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextMana
     attributes |= {semantics.WEBHOOK: webhook.type, semantics.WEBHOOK_ATTEMPT: webhook.attempt}
     return telemetry.tracer.running(
         semantics.process_name(semantics.HOOKS),
-        parent=tracing.read(webhook.traceparent) or trace.INVALID_SPAN,
+        parent=trace_context.read(webhook.traceparent) or trace.INVALID_SPAN,
         kind=semantics.CONSUMER,
         attributes=attributes,
         service="results",

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from opentelemetry import trace
 
-from shared.tracing import Recorded, carrier
+from shared.trace_context import Recorded, carrier
 from tests.ingest.pictures import picture
 from tests.ingest.running import Running
 from tests.support.recording import recorded

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 
 from shared import telemetry
-from shared.tracing import Recorded
+from shared.trace_context import Recorded
 
 
 @contextmanager

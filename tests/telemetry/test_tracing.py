@@ -12,8 +12,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, ParentBasedTraceIdRatio
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from shared import otlp, telemetry, tracing
-from shared.tracing import Recorded, Remote, Tracer
+from shared import otlp, telemetry, trace_context
+from shared.trace_context import Recorded, Remote
+from shared.tracing import Tracer
 from tests.support.otlp import read
 from tests.support.recording import recorded
 
@@ -62,11 +63,11 @@ async def test_tasks_that_run_at_once_do_not_mix_their_spans(spans: list[Recorde
 
 
 def test_without_a_receiver_a_context_passes_through_as_it_came() -> None:
-    parent = tracing.read(PARENT, "vendor=1")
+    parent = trace_context.read(PARENT, "vendor=1")
     assert parent is not None
     span = telemetry.tracer.start("nothing", parent=parent)
-    assert tracing.carrier(span) == (PARENT, "vendor=1")
-    assert tracing.carrier(telemetry.tracer.start("nothing")) == ("", "")
+    assert trace_context.carrier(span) == (PARENT, "vendor=1")
+    assert trace_context.carrier(telemetry.tracer.start("nothing")) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -82,26 +83,26 @@ def test_without_a_receiver_a_context_passes_through_as_it_came() -> None:
 )
 def test_the_sampler_decides_as_it_does_in_the_sdk(sampler: object, flags: str, *, expected: bool) -> None:
     with recorded(sampler=sampler) as ended:  # type: ignore[arg-type] # samplers of the SDK, each of its own type
-        parent = tracing.read(f"00-{TRACE}-{SPAN}-{flags}")
+        parent = trace_context.read(f"00-{TRACE}-{SPAN}-{flags}")
         span = telemetry.tracer.start("work", parent=parent)
         span.end()
         provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)  # type: ignore[arg-type]
         theirs = provider.get_tracer("test").start_span("work", context=_context(flags))
     assert bool(ended) is expected
     assert theirs.get_span_context().trace_flags.sampled is expected
-    assert tracing.carrier(span)[0].startswith(f"00-{TRACE}-")
-    assert tracing.carrier(span)[0].endswith("01" if expected else "00")
+    assert trace_context.carrier(span)[0].startswith(f"00-{TRACE}-")
+    assert trace_context.carrier(span)[0].endswith("01" if expected else "00")
 
 
 def test_a_root_that_is_not_sampled_says_so_downstream() -> None:
     with recorded(sampler=ParentBasedTraceIdRatio(0.0)) as ended:
         root = telemetry.tracer.start("root", parent=INVALID_SPAN)
-        traceparent, _ = tracing.carrier(root)
-        child = telemetry.tracer.start("child", parent=tracing.read(traceparent))
+        traceparent, _ = trace_context.carrier(root)
+        child = telemetry.tracer.start("child", parent=trace_context.read(traceparent))
         child.end()
         root.end()
     assert traceparent.endswith("-00")
-    assert tracing.carrier(child)[0] == traceparent
+    assert trace_context.carrier(child)[0] == traceparent
     assert not ended
     assert telemetry.trace_id(root) == ""
 
@@ -120,11 +121,11 @@ def test_a_root_that_is_not_sampled_says_so_downstream() -> None:
     ],
 )
 def test_what_is_no_traceparent_is_no_parent(text: str) -> None:
-    assert tracing.read(text) is None
+    assert trace_context.read(text) is None
 
 
 def test_a_later_version_of_traceparent_is_read_for_what_is_known() -> None:
-    parent = tracing.read(f"cc-{TRACE}-{SPAN}-01-what-the-future-holds")
+    parent = trace_context.read(f"cc-{TRACE}-{SPAN}-01-what-the-future-holds")
     assert parent is not None
     assert (parent.trace, parent.span, parent.sampled) == (TRACE, SPAN, True)
 
@@ -136,9 +137,9 @@ def test_any_bytes_in_a_traceparent_are_survived(data: bytes) -> None:
 
 
 def test_a_tracestate_that_is_too_long_is_dropped_and_the_trace_kept() -> None:
-    parent = tracing.read(PARENT, "a=" + "b" * 600)
+    parent = trace_context.read(PARENT, "a=" + "b" * 600)
     assert parent is not None
-    assert tracing.carrier(parent) == (PARENT, "")
+    assert trace_context.carrier(parent) == (PARENT, "")
 
 
 def test_a_span_of_another_sdk_is_a_parent_like_any_other(spans: list[Recorded]) -> None:
@@ -174,7 +175,7 @@ def test_every_span_is_read_back_as_it_was(
     ended: list[Recorded] = []
     tracer = Tracer()
     tracer.switch_on("shop", ALWAYS_ON, ended.append)
-    parent = tracing.read(PARENT, "vendor=1")
+    parent = trace_context.read(PARENT, "vendor=1")
     span = tracer.start(name, parent=parent, kind=kind, attributes=attributes, start_ns=times[0])
     for trace_id, span_id in linked:
         span.add_link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(1)))

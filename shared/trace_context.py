@@ -1,0 +1,202 @@
+"""Spans as they are known and handed on: identities, their W3C Trace Context form, and what is recorded of one.
+
+A span through OpenTelemetry's SDK and its exporter costs 45 to 90 µs, and an image has about a dozen (see
+docs/performance.md). A span here is a plain object; `shared.tracing` starts it, and `shared.otlp` encodes it when it is
+sent.
+Spans are `opentelemetry.trace.Span`s: `trace.use_span`, `trace.get_current_span` and log correlation work as usual.
+"""
+
+import re
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
+
+from shared.otlp import Value
+
+Attributes = Mapping[str, Value]
+
+#: W3C Trace Context: version, trace id, parent id, flags. Version 00 is exactly that, later ones may append more.
+_VERSION_00: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_LATER: Final = re.compile(r"(?!00|ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[ -~]*)?")
+_LENGTH: Final = 55
+_NO_TRACE: Final = "0" * 32
+_NO_SPAN: Final = "0" * 16
+#: Characters of a tracestate above which it is dropped (the recommendation asks to hand on 512 at least).
+LONGEST_STATE: Final = 512
+#: Last digits of flags that say "sampled".
+_ODD: Final = "13579bdf"
+
+
+class Remote(NonRecordingSpan):
+    """A span of another process, or one that is not recorded: only its identity, handed on as it came."""
+
+    def __init__(
+        self,
+        trace_id: str,
+        span_id: str,
+        sampled: bool,  # noqa: FBT001
+        tracestate: str = "",
+        text: str = "",
+    ) -> None:
+        self.trace = trace_id
+        self.span = span_id
+        self.sampled = sampled
+        self.tracestate = tracestate
+        #: Its traceparent as it came, where it came.
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Remote({carrier(self)[0]})"
+
+    def get_span_context(self) -> SpanContext:
+        return _context(self, is_remote=True)
+
+
+class Recorded(Span):
+    """A span that is exported when it ends. Ids are hexadecimal, times nanoseconds since the epoch."""
+
+    sampled = True
+    # What most spans do not have is kept once, here.
+    end_ns = 0
+    kind = SpanKind.INTERNAL
+    parent = ""
+    remote_parent = False
+    tracestate = ""
+    attributes: dict[str, Value] = {}  # noqa: RUF012 - replaced, never changed
+    events: Sequence[tuple[str, int, Attributes]] = ()
+    links: Sequence[tuple[str, str, Attributes]] = ()
+    status = StatusCode.UNSET
+    status_message = ""
+
+    def __init__(
+        self, told: Callable[["Recorded"], None], name: str, trace_id: str, span_id: str, start_ns: int, service: str
+    ) -> None:
+        #: Who is told of its end.
+        self._told = told
+        self.name = name
+        self.trace = trace_id
+        self.span = span_id
+        self.start_ns = start_ns
+        self.service = service
+
+    def end(self, end_time: int | None = None) -> None:
+        if not self.end_ns:
+            self.end_ns = end_time or time.time_ns()
+            self._told(self)
+
+    def discard(self) -> None:
+        """End without being exported: somebody else tells of this span."""
+        self.end_ns = self.end_ns or time.time_ns()
+
+    def get_span_context(self) -> SpanContext:
+        return _context(self, is_remote=False)
+
+    def is_recording(self) -> bool:
+        return not self.end_ns
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = {**self.attributes, **attributes}
+
+    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - the API's own signature
+        self.attributes = {**self.attributes, key: value}
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:  # noqa: ANN401
+        self.events = (*self.events, (name, timestamp or time.time_ns(), attributes or {}))
+
+    def add_link(self, context: SpanContext, attributes: Any = None) -> None:  # noqa: ANN401
+        self.links = (*self.links, (f"{context.trace_id:032x}", f"{context.span_id:016x}", attributes or {}))
+
+    def update_name(self, name: str) -> None:
+        self.name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        code, text = (status.status_code, status.description) if isinstance(status, Status) else (status, description)
+        if self.status is not StatusCode.OK and code is not StatusCode.UNSET:
+            self.status = code
+            self.status_message = (text or "") if code is StatusCode.ERROR else ""
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Any = None,  # noqa: ANN401
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: FBT001, FBT002, ARG002 - the API's own signature
+    ) -> None:
+        about = {
+            "exception.type": type(exception).__qualname__,
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+        }
+        self.add_event("exception", {**about, **(attributes or {})}, timestamp)
+
+
+Known = Remote | Recorded
+_OURS: Final = frozenset({Remote, Recorded})
+
+
+def read(traceparent: str, tracestate: str = "") -> Remote | None:
+    """The span that a carrier names; none when `traceparent` is not one (W3C: then `tracestate` is ignored too)."""
+    if len(tracestate) > LONGEST_STATE:
+        tracestate = ""
+    if len(traceparent) == _LENGTH and _VERSION_00.fullmatch(traceparent):
+        trace_id, span_id = traceparent[3:35], traceparent[36:52]
+        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+            return None
+        return Remote(trace_id, span_id, traceparent[54] in _ODD, tracestate, traceparent)
+    found = _LATER.fullmatch(traceparent)
+    if found is None or found.group(1) == _NO_TRACE or found.group(2) == _NO_SPAN:
+        return None
+    return Remote(found.group(1), found.group(2), found.group(3)[1] in _ODD, tracestate)
+
+
+def carrier(span: Span) -> tuple[str, str]:
+    """`traceparent` and `tracestate` that name a span; empty texts for an invalid one."""
+    own = span if type(span) is Remote else known(span)
+    if own is None:
+        return "", ""
+    if type(own) is Recorded:
+        return f"00-{own.trace}-{own.span}-01", own.tracestate
+    if not own.text:  # type: ignore[union-attr] # it is a Remote
+        own.text = f"00-{own.trace}-{own.span}-{'01' if own.sampled else '00'}"  # type: ignore[union-attr]
+    return own.text, own.tracestate  # type: ignore[union-attr]
+
+
+def known(span: Span) -> Known | None:
+    """A span as one of ours; one of another SDK by its identity; none for an invalid one."""
+    # Asking abstract classes with isinstance costs ten times as much.
+    if type(span) in _OURS:
+        return span  # type: ignore[return-value] # it is one of the two
+    if span is trace.INVALID_SPAN:
+        return None
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    return Remote(
+        f"{context.trace_id:032x}",
+        f"{context.span_id:016x}",
+        context.trace_flags.sampled,
+        context.trace_state.to_header(),
+    )
+
+
+def _context(span: Known, *, is_remote: bool) -> SpanContext:
+    return SpanContext(
+        int(span.trace, 16),
+        int(span.span, 16),
+        is_remote=is_remote,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED if span.sampled else TraceFlags.DEFAULT),
+        trace_state=TraceState.from_header([span.tracestate]) if span.tracestate else TraceState(),
+    )
