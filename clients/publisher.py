@@ -22,7 +22,7 @@ from redis.typing import EncodableT, FieldT
 
 from clients.multipart import Image
 from shared import keys, telemetry
-from shared.backlog import waiting
+from shared.backlog import memory_share, waiting
 from shared.blobs import BlobStore, blob_key, digest_of
 from shared.chain import parse_chain
 from shared.connections import connect
@@ -51,8 +51,8 @@ class Publisher:
     """Publishes pictures of one owner.
 
     `partitions` and `cluster` must be what the services have (DARKROOM_PARTITIONS, DARKROOM_REDIS_CLUSTER). Above
-    `backlog_limit` waiting entries of a stream `publish` and `add` raise Overloaded, or wait for room when they are
-    asked to.
+    `backlog_limit` waiting entries of a stream, or a share of Redis's memory, `publish` and `add` raise Overloaded, or
+    wait for room when they are asked to.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Publisher:
         owner: str = "local",
         partitions: int = 1,
         backlog_limit: int = 1_000_000,
+        memory_limit: float = 0.95,
         cluster: bool = False,
     ) -> None:
         self._redis = connect(redis_url, cluster=cluster, repeat=False)
@@ -71,6 +72,7 @@ class Publisher:
         self._owner = owner
         self._partitions = partitions
         self._limit = backlog_limit
+        self._memory_limit = memory_limit
 
     @classmethod
     def from_settings(cls, settings: Settings, *, owner: str = "local") -> Self:
@@ -171,11 +173,22 @@ class Publisher:
 
     async def _room(self, partition: int, jobs: int, *, bulk: bool, wait: bool) -> None:
         pause = _LOOK[0]
-        while (backlog := await self.backlog(partition=partition, bulk=bulk)) + jobs > self._limit:
+        while (refused := await self._refused(partition, jobs, bulk=bulk)) is not None:
             if not wait:
-                raise Overloaded(f"{backlog} images are waiting; at most {self._limit} may.", allowed=self._limit)
+                raise refused
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LOOK[1])
+
+    async def _refused(self, partition: int, jobs: int, *, bulk: bool) -> Overloaded | None:
+        """Why `jobs` more would be too many now."""
+        backlog = await self.backlog(partition=partition, bulk=bulk)
+        if backlog + jobs > self._limit:
+            return Overloaded(f"{backlog} images are waiting; at most {self._limit} may.", allowed=self._limit)
+        try:
+            full = await memory_share(self._redis) > self._memory_limit
+        except RedisError as error:
+            raise StorageUnavailable("Redis did not answer.") from error
+        return Overloaded("The queue's memory is nearly full; try again later.") if full else None
 
     async def _stored(self, images: Sequence[Image]) -> list[tuple[str, int]]:
         """Blob key and bytes of each picture, a few of them in memory at a time."""

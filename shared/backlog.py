@@ -1,6 +1,6 @@
-"""How much work waits in an upload stream: what ingest refuses uploads by and what a publisher may wait for."""
+"""How much work waits, and how full Redis is: what ingest refuses uploads by and what a publisher may wait for."""
 
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
@@ -25,3 +25,10 @@ async def waiting(redis: RedisClient, stream: str) -> int:
                 break  # Redis cannot tell after a deletion in the middle; the length is an upper bound.
             return int(group["lag"]) + int(group["pending"])
     return int(await redis.xlen(stream))
+
+
+async def memory_share(redis: RedisClient) -> float:
+    """Share of Redis's maxmemory in use, 0 when there is no limit."""
+    info: dict[str, Any] = await redis.info("memory")
+    most = int(info.get("maxmemory", 0))
+    return int(info["used_memory"]) / most if most else 0.0

@@ -2,9 +2,8 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from shared.backlog import waiting
+from shared.backlog import memory_share, waiting
 from shared.errors import Overloaded
 from shared.scripts import RedisClient
 
@@ -34,7 +33,7 @@ class Backlog:
         """Raise Overloaded when `jobs` more entries are too many for `stream`."""
         measured = self._measured.get(stream)
         if measured is None or time.monotonic() - measured.at > self._interval:
-            measured = _Measured(await waiting(self._redis, stream), await self._memory_used(), time.monotonic())
+            measured = _Measured(await waiting(self._redis, stream), await memory_share(self._redis), time.monotonic())
             self._measured[stream] = measured
         if measured.waiting + jobs > self._limit:
             raise Overloaded(f"{measured.waiting} images are waiting; at most {self._limit} may.", allowed=self._limit)
@@ -45,9 +44,3 @@ class Backlog:
         """Count entries that were just added, until the next measurement does."""
         if stream in self._measured:
             self._measured[stream].waiting += jobs
-
-    async def _memory_used(self) -> float:
-        """Share of maxmemory in use, 0 when there is no limit."""
-        info: dict[str, Any] = await self._redis.info("memory")
-        most = int(info.get("maxmemory", 0))
-        return int(info["used_memory"]) / most if most else 0.0

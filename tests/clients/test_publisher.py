@@ -83,6 +83,20 @@ async def test_it_waits_for_room_when_asked_to(
     assert len((await waiting).jobs) == 1
 
 
+async def test_it_waits_for_memory_too(
+    publisher: Publisher, redis: Redis, wait_until: Callable[..., Awaitable[Any]]
+) -> None:
+    used = int((await redis.info("memory"))["used_memory"])
+    await redis.config_set("maxmemory", used + used // 100)
+    with pytest.raises(Overloaded, match="memory"):
+        await publisher.publish([b"1"])
+    waiting = asyncio.create_task(publisher.publish([b"1"], wait_for_room=True))
+    assert not waiting.done()
+    await redis.config_set("maxmemory", 10 * used)
+    await wait_until(waiting.done)
+    assert len((await waiting).jobs) == 1
+
+
 async def test_what_cannot_be_published_says_why(publisher: Publisher, tmp_path: Path, unused_port: int) -> None:
     with pytest.raises(UnknownFilter):
         await publisher.publish([b"1"], filters="Not A Filter")
