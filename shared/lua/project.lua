@@ -17,6 +17,8 @@
 local group, channel, live, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local TARGET = {started = 'processing', processed = 'done', failed = 'failed'}
 local RANK = {queued = 0, processing = 1, done = 2, failed = 2, cancelled = 2, deleted = 2}
+-- Where the group is gone this fails before anything is written: half a batch would be told to nobody.
+redis.call('XPENDING', KEYS[1], group)
 local version = tonumber(redis.call('GET', KEYS[2]) or '0')
 local first_version = version
 local changes, outcomes, tally, batches = {}, {}, {}, {}

@@ -1,14 +1,16 @@
+import asyncio
 import json
 
 import msgspec
 import pytest
 
 from services.results.projection import created_at
-from shared import keys
+from shared import groups, keys
 from shared.dead_letters import Letter
 from shared.events import ImageUploaded, encode
 from shared.records import document
 from tests.results.story import SOURCE, Story, failed, processed, started, upload
+from tests.support.waiting import eventually
 
 
 async def test_a_job_goes_from_queued_over_processing_to_done(story: Story) -> None:
@@ -192,3 +194,21 @@ async def test_a_run_out_of_range_is_a_dead_letter(story: Story, run: int) -> No
     await story.project(processed(upload("0-a", run=run)))
     assert await story.redis.exists(keys.job(0, "0-a")) == 0
     assert await story.redis.xlen(keys.dead(0)) == 1
+
+
+async def test_a_group_that_is_lost_in_mid_batch_leaves_nothing_half_told(story: Story) -> None:
+    (known,) = await story.submit("cat.jpg")
+    unknown = upload("0-1700000000000-0")
+    await story.publish(processed(await story.upload_of(known)), processed(unknown))
+    entries = await story.read()
+    await story.redis.xgroup_destroy(SOURCE.stream, SOURCE.group)
+    handling = asyncio.create_task(story.projection.handle(SOURCE, entries))
+    await eventually(lambda: story.projection.outage.error is not None)
+    untouched = await story.job(known)
+    await groups.ensure(story.redis, SOURCE)
+    await handling
+    assert untouched.state == "queued"
+    await story.projection.handle(SOURCE, await story.read())
+    batch = await story.redis.hgetall(keys.batch(0, "0-batch"))
+    assert [(await story.job(job_id)).state for job_id in (known, unknown.job_id or "")] == ["done", "done"]
+    assert batch[b"terminal"] == batch[b"total"]
