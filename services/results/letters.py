@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from shared.records import timestamp
 from shared.scripts import RedisClient
 
 _ID = re.compile(r"(0|[1-9]\d{0,4})-(\d{1,19}-\d{1,19})")
+_ORIGINAL = re.compile(r"originals/(\d{4}-\d{2}-\d{2})/")
 _decoder = msgspec.json.Decoder(Letter)
 #: Entries of one stream that are read at once, and those that one request looks at.
 _CHUNK: Final = 100
@@ -55,6 +56,15 @@ def place_of(letter_id: str, partitions: int) -> Place:
     if match is None or int(match.group(1)) >= partitions:
         raise NotFound("There is no such dead letter.")
     return _place(match.group(2), int(match.group(1)))
+
+
+class _Sourced(msgspec.Struct, frozen=True):
+    """What matters here of the event in a dead letter."""
+
+    source: str = ""
+
+
+_sourced = msgspec.json.Decoder(_Sourced)
 
 
 class Letters:
@@ -97,6 +107,19 @@ class Letters:
                 break
             first = f"({entries[-1][0].decode()}"
         return found[:limit]
+
+    async def days_of_originals(self, among: Collection[str]) -> set[str]:
+        """Those of some UTC days whose originals a dead letter names, whoever owns it: its replay reads them."""
+        found: set[str] = set()
+        for partition in range(self.partitions):
+            first = "-"
+            while len(found) < len(among):
+                entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
+                found |= {day for _, fields in entries if (day := _day_of_original(fields)) in among}
+                if len(entries) < _CHUNK:
+                    break
+                first = f"({entries[-1][0].decode()}"
+        return found
 
     async def count(self) -> int:
         """All dead letters, whoever owns them."""
@@ -166,6 +189,16 @@ def _read(place: Place, fields: Mapping[bytes, bytes]) -> Dead:
             trace="",
         )
     return Dead(place, letter, original)
+
+
+def _day_of_original(fields: Mapping[bytes, bytes]) -> str:
+    """The day in the key of the original that the event in a letter names; empty when it names none."""
+    try:
+        event = _sourced.decode(fields.get(ENTRY_PREFIX + b"data", b""))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    match = _ORIGINAL.match(event.source)
+    return match.group(1) if match else ""
 
 
 def _place(entry_id: str, partition: int) -> Place:

@@ -8,6 +8,7 @@ from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 from shared import keys
 from shared.blobs import BlobStore, blob_key
+from shared.events import encode
 from tests.results.story import Story, processed, upload
 
 DIGEST = "c" * 64
@@ -105,6 +106,24 @@ async def test_an_original_whose_event_nobody_read_yet_is_kept(story: Story, sto
     store.put(blob_key("originals", "local", DIGEST, day=days_ago(4)), b"x")
     await janitor_of(story, store, redis_url).once()
     assert await store.days("originals") == [days_ago(4)]
+
+
+async def test_an_original_that_a_dead_letter_names_is_kept(story: Story, store: BlobStore, redis_url: str) -> None:
+    for number in (4, 5, 6):
+        for kind in ("originals", "results"):
+            store.put(blob_key(kind, "local", DIGEST, day=days_ago(number)), b"x")
+    event = encode(upload("0-a", owner="ann", source=blob_key("originals", "ann", DIGEST, day=days_ago(5))))
+    # It was replayed once and died again, so neither its own time nor that of its entry tells the day.
+    letter = await story.redis.xadd(keys.dead(0), {b"data": b"{}", b"entry.data": event})
+    for data in (b"nonsense", b"\xff", b'{"source": 1}', b'{"source": "inbox/cat.jpg"}'):
+        await story.redis.xadd(keys.dead(0), {b"data": b"{}", b"entry.data": data})
+    janitor = janitor_of(story, store, redis_url)
+    await janitor.once()
+    assert await store.days("originals") == [days_ago(5)]
+    assert await store.days("results") == []
+    await story.redis.xdel(keys.dead(0), letter)
+    await janitor.once()
+    assert await store.days("originals") == []
 
 
 async def test_old_dead_letters_go(story: Story, store: BlobStore, redis_url: str) -> None:
