@@ -144,6 +144,24 @@ async def test_one_janitor_works_at_a_time(story: Story, store: BlobStore, redis
     assert await story.redis.xlen(keys.dead(0)) == 0
 
 
+async def test_a_full_server_is_swept(story: Story, store: BlobStore, redis_url: str) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await age(story, job_id, 5)
+    await story.redis.delete(keys.job(0, job_id), keys.uploaded(0))
+    await story.redis.xadd(keys.dead(0), {"data": b"old"}, id="1-1")
+    store.put(blob_key("originals", "local", DIGEST, day=days_ago(5)), b"x")
+    janitor = janitor_of(story, store, redis_url)
+    await story.redis.config_set("maxmemory", 1)
+    try:
+        await janitor.once()
+    finally:
+        await story.redis.config_set("maxmemory", 0)
+    assert not await story.redis.exists(keys.index(0, "local"), keys.owners(0))
+    assert await story.redis.xlen(keys.dead(0)) == 0
+    assert await store.days("originals") == []
+    assert not await story.redis.exists("darkroom:janitor")
+
+
 async def test_nothing_is_left_after_the_retention(story: Story, store: BlobStore, redis_url: str) -> None:
     """Every key either has a time to live, or goes with the last job, or is one of the few that stay."""
     job_ids = await story.submit(*(f"{n}.jpg" for n in range(20)), webhook="http://nowhere.invalid/")
