@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -96,34 +96,35 @@ class Letters:
         page = found[:limit]
         return page, _write_cursor(page[-1].place) if page and (len(found) > limit or cut) else None
 
-    async def oldest(self, owner: str, partition: int, limit: int) -> list[Dead]:
-        """The oldest dead letters of one partition, in the order in which they died."""
-        found: list[Dead] = []
-        first = "-"
-        for _ in range(_BUDGET // _CHUNK):
-            entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
-            found += _of(owner, partition, entries)
-            if len(found) >= limit or len(entries) < _CHUNK:
-                break
-            first = f"({entries[-1][0].decode()}"
-        return found[:limit]
+    async def oldest(self, owner: str, partition: int) -> AsyncIterator[Dead]:
+        """The dead letters of one partition in the order in which they died, read as they are asked for."""
+        async for entries in self._read_all(partition):
+            for dead in _of(owner, partition, entries):
+                yield dead
 
     async def days_of_originals(self, among: Collection[str]) -> set[str]:
         """Those of some UTC days whose originals a dead letter names, whoever owns it: its replay reads them."""
         found: set[str] = set()
         for partition in range(self.partitions):
-            first = "-"
-            while len(found) < len(among):
-                entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
+            async for entries in self._read_all(partition):
                 found |= {day for _, fields in entries if (day := _day_of_original(fields)) in among}
-                if len(entries) < _CHUNK:
-                    break
-                first = f"({entries[-1][0].decode()}"
+                if len(found) == len(among):
+                    return found
         return found
 
     async def count(self) -> int:
         """All dead letters, whoever owns them."""
         return sum([int(await self.redis.xlen(keys.dead(partition))) for partition in range(self.partitions)])
+
+    async def _read_all(self, partition: int) -> AsyncIterator[Any]:
+        """All entries of one partition, oldest first, many at a time."""
+        first = "-"
+        while True:
+            entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
+            yield entries
+            if len(entries) < _CHUNK:
+                return
+            first = f"({entries[-1][0].decode()}"
 
     async def _newest(self, owner: str, partition: int, after: Place | None, limit: int) -> tuple[list[Dead], bool]:
         last = "+" if after is None else f"{'' if partition < after.partition else '('}{after.entry_id}"
