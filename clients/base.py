@@ -10,7 +10,7 @@ import httpx
 
 from clients.calls import Call, Send, UploadOptions, answered, document, jobs_request, upload
 from clients.errors import WrongUsage
-from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted
+from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted, WholeDeadLetter
 from clients.multipart import Image
 from shared.secret_files import SecretFileError, secret
 
@@ -85,6 +85,9 @@ class ClientBase:
 
     def _dead_page(self, cursor: str | None) -> Call[DeadLetterPage]:
         return self._document(Send("GET", "/v1/dead-letters", {"cursor": cursor} if cursor else {}), DeadLetterPage)
+
+    def _dead(self, letter_id: str) -> Call[WholeDeadLetter]:
+        return self._document(Send("GET", f"/v1/dead-letters/{letter_id}"), WholeDeadLetter)
 
     def _replay(self, letter_id: str) -> Call[None]:
         yield from self._answered(Send("POST", f"/v1/dead-letters/{letter_id}/replay"))

@@ -15,7 +15,7 @@ from clients.errors import WrongUsage
 from clients.models import DeadLetter
 from clients.status import wide_console
 from clients.synchronous import Client
-from shared.errors import NotFound, UnknownFilter
+from shared.errors import Expired, NotFound, UnknownFilter
 
 
 def list_filters(names: Sequence[str], *, url: str | None, as_json: bool) -> int:
@@ -72,10 +72,24 @@ def list_dead(*, url: str | None, as_json: bool) -> int:
     return 0
 
 
+def show_dead(letter_id: str, *, url: str | None, as_json: bool) -> int:
+    """Show all of one dead letter. Raises NotFound."""
+    with Client(url, retry_for=0) as client:
+        letter = client.dead_letter(letter_id)
+    if as_json:
+        write_json(msgspec.to_builtins(letter))
+        return 0
+    about = {name: getattr(letter, name) for name in letter.__struct_fields__ if name not in {"fields", "at"}}
+    shown = {**about, "at": _at(letter), **{f"entry.{name}": value for name, value in letter.fields.items()}}
+    width = max(map(len, shown))
+    write_lines([f"{_printable(name):<{width}}  {_printable(_or_dash(value))}" for name, value in shown.items()])
+    return 0
+
+
 def settle_dead(
     action: Literal["replay", "drop"], ids: Sequence[str], *, everything: bool, url: str | None, as_json: bool
 ) -> int:
-    """Replay or drop dead letters; returns 1 when one was not there."""
+    """Replay or drop dead letters; returns 1 when one was not there, or its job was deleted."""
     if everything == bool(ids):
         raise WrongUsage("Name the dead letters, or --all.")
     missing = False
@@ -84,8 +98,8 @@ def settle_dead(
             try:
                 client.replay(letter_id) if action == "replay" else client.drop(letter_id)
                 outcome = "replayed" if action == "replay" else "dropped"
-            except NotFound:
-                outcome, missing = "not_found", True
+            except (NotFound, Expired) as error:
+                outcome, missing = error.code, True
             if as_json:
                 write_json({"id": letter_id, "outcome": outcome})
             else:
@@ -108,6 +122,15 @@ def _range(schema: dict[str, Any]) -> str:
     if description := schema.get("description"):
         text += f"  {description}"
     return text
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)
+
+
+def _printable(text: str) -> str:
+    """What a stranger wrote, so that it cannot steer the terminal that shows it."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _at(letter: DeadLetter) -> str:

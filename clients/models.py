@@ -18,6 +18,7 @@ __all__ = [
     "Page",
     "State",
     "Submitted",
+    "WholeDeadLetter",
 ]
 
 State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"]
@@ -117,6 +118,12 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None = None
     at: datetime | int | None = None
     trace: str | None = None
+
+
+class WholeDeadLetter(DeadLetter, frozen=True, kw_only=True):
+    """The same with the fields of its entry as they came; bytes that are no text are escaped."""
+
+    fields: dict[str, str] = {}
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True):

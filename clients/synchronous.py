@@ -13,7 +13,7 @@ from clients.base import ClientBase, Source
 from clients.calls import Call, Pause, Send, UploadOptions, events_request
 from clients.files import replacing
 from clients.follow import Following
-from clients.models import DeadLetter, FilterDocument, Job, Submitted
+from clients.models import DeadLetter, FilterDocument, Job, Submitted, WholeDeadLetter
 
 _T = TypeVar("_T")
 
@@ -147,6 +147,10 @@ class Client(ClientBase):
             yield from answer.dead_letters
             if (cursor := answer.next) is None:
                 return
+
+    def dead_letter(self, letter_id: str) -> WholeDeadLetter:
+        """One dead letter with the fields of its entry. Raises NotFound."""
+        return self._drive(self._dead(letter_id))
 
     def replay(self, letter_id: str) -> None:
         """Put a dead letter's event back on its stream, as the next run of its job."""

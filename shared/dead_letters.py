@@ -1,7 +1,7 @@
 """Dead letters: events that could not be read or that used up their attempts, kept with all that is known of them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     message: str
     attempts: int
+    #: Of a job that was given up the one that started it last, empty when that was not recorded; else who buried it.
     worker: str
     at: int
     trace: str
@@ -43,7 +44,7 @@ class DeadLetter:
 
 
 #: Writes the dead letter of an entry that used up its attempts; given the entry, its source and this consumer.
-Obituary = Callable[[Source, Entry, str], DeadLetter]
+Obituary = Callable[[Source, Entry, str], Awaitable[DeadLetter]]
 
 
 def write(  # noqa: PLR0913 - one keyword per member of the document

@@ -211,7 +211,7 @@ class Stage:
                 self.leases.drop(source, batch)
 
     async def _give_up(self, source: Source, entry: Entry) -> None:
-        await self.bury(source, entry, self._obituary(source, entry, self.consumer))
+        await self.bury(source, entry, await self._obituary(source, entry, self.consumer))
 
     async def _keep_house(self) -> None:
         await schema.check(self._redis)

@@ -1,4 +1,4 @@
-"""`darkroom dead list|replay|drop`."""
+"""`darkroom dead list|show|replay|drop`."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from clients.commands.options import Json, Key, Url
 
 app = typer.Typer(
-    help="Dead letters: list, replay, drop.\n\nEvents that could not be read, or that used up their attempts.",
+    help="Dead letters: list, show, replay, drop.\n\nEvents that could not be read, or that used up their attempts.",
     no_args_is_help=True,
 )
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")]
@@ -26,6 +26,26 @@ def list_(*, url: Url = None, _key: Key = None, as_json: Json = False) -> None:
     from clients.listing import list_dead
 
     raise typer.Exit(list_dead(url=url, as_json=as_json))
+
+
+@app.command()
+def show(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a dead letter.")],
+    *,
+    url: Url = None,
+    _key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Show all of one dead letter, with the fields of its entry.
+
+    \b
+    Examples:
+      darkroom dead show 0-1700000000000-0
+      darkroom dead show 0-1700000000000-0 --json | jq -r .fields.data
+    """
+    from clients.listing import show_dead
+
+    raise typer.Exit(show_dead(letter_id, url=url, as_json=as_json))
 
 
 @app.command()

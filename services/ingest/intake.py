@@ -1,14 +1,21 @@
 """The bytes of one image on their way in: counted, hashed, looked at, kept in memory or in an unnamed file."""
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
+
+import structlog
 
 from services.ingest.guard import media_type_of
-from shared.errors import Overloaded, TooManyBytes
+from shared.errors import Overloaded, StorageUnavailable, TooManyBytes
+
+log = structlog.get_logger()
 
 #: Bytes after which an image that is none can be told; the rest of it is not read.
 _TELLING: Final = 4096
@@ -47,13 +54,17 @@ class Intake:
         self._memory = memory
         self._folder = folder
         self._chunks: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._map: mmap.mmap | None = None
         self._hash = sha256()
         self._told = False
 
     def add(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes. Raises TooManyBytes, Overloaded, UnsupportedMedia as soon as it can be told."""
+        """Take the next bytes.
+
+        Raises TooManyBytes, Overloaded, UnsupportedMedia as soon as it can be told; StorageUnavailable when the folder
+        is full or cannot be written.
+        """
         size = len(chunk)
         if self.size + size > self._limit:
             raise too_many_bytes(self._limit)
@@ -61,15 +72,15 @@ class Intake:
         self.size += size
         self._hash.update(chunk)
         if self._file is not None:
-            self._file.write(chunk)
+            self._write(self._file, chunk)
             return
         self._chunks.append(bytes(chunk))
         if not self._told and self.size >= _TELLING:
             media_type_of(self._joined())
             self._told = True
         if self.size > self._memory:
-            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed with this object
-            self._file.writelines(self._chunks)
+            self._file = self._new_file()
+            self._write(self._file, self._joined())
             self._chunks.clear()
 
     @property
@@ -82,7 +93,6 @@ class Intake:
         if self._file is None:
             return self._joined()
         if self._map is None:
-            self._file.flush()
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._map
 
@@ -103,6 +113,25 @@ class Intake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _new_file(self) -> FileIO:
+        # Without a buffer, so that nothing is left for the end to write that a full disk does not take.
+        with self._translated():
+            return TemporaryFile(dir=self._folder, buffering=0)
+
+    def _write(self, file: FileIO, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        with self._translated():
+            while left:
+                left = left[file.write(left) :]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            log.error("the folder of uploads cannot be written", folder=str(self._folder), error=str(error))  # noqa: TRY400
+            raise StorageUnavailable("There is no room for large uploads now; try again in a moment.") from error
 
     def _joined(self) -> bytes:
         if len(self._chunks) != 1:

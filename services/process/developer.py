@@ -68,6 +68,7 @@ class Developer:
         metrics: Metrics,
     ) -> None:
         self._settings = settings
+        self._redis = redis
         self._facts = Facts(redis)
         self._store = StoreWatch(store)
         self._pool = pool
@@ -92,11 +93,15 @@ class Developer:
                 if isinstance(answer, BaseException):
                     raise answer
 
-    def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
+    async def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
         """The dead letter of an entry that used up its attempts, and the failure of its job."""
-        letter = obituary.of_spent(source, entry, worker)
+        letter = await obituary.of_spent(source, entry, worker, self._recall)
         self._metrics.dead_letters.labels(letter.code).inc()
         return letter
+
+    async def _recall(self, job_key: str) -> list[bytes | None]:
+        told: list[bytes | None] = await self.stage.outage.persist(self._redis.hmget, job_key, obituary.TOLD)
+        return told
 
     async def _read(self, source: Source, batch: Sequence[Entry]) -> list[Order]:
         read: list[Order] = []
@@ -188,8 +193,9 @@ class Developer:
                 work.cancel()
                 raise
             return None
-        except StorageUnavailable:
+        except StorageUnavailable as error:
             # No verdict on the image: it is left to be redelivered.
+            await self.stage.persist("note", keys=[job_key], args=[obituary.fault(order, error, self.stage.consumer)])
             raise
         except DarkroomError as error:
             return self._failed(order, span, orders.failure_of(error))

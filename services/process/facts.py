@@ -34,13 +34,24 @@ class Facts:
         except (RedisError, OSError) as error:
             log.debug("no facts", error=str(error))
             return {}
-        return {key: _decoder.decode(value) for key, value in zip(result_keys, values, strict=True) if value}
+        read = {key: _read(key, value) for key, value in zip(result_keys, values, strict=True) if value}
+        return {key: result for key, result in read.items() if result is not None}
 
     async def remember(self, result: Result) -> None:
         try:
             await self._redis.set(keys.cache(result.key), msgspec.json.encode(result), ex=_seconds_of_today_left())
         except (RedisError, OSError) as error:
             log.debug("facts not kept", error=str(error))
+
+
+def _read(key: str, value: bytes | str) -> Result | None:
+    """The result in a value of the cache; one that cannot be read, or is of another result, is not known."""
+    try:
+        result = _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.warning("a fact cannot be read", result=key, error=str(error))
+        return None
+    return result if result.key == key else None
 
 
 def _seconds_of_today_left() -> int:

@@ -1,6 +1,11 @@
 """The dead letters of upload events: one that nobody can read, one that used up its attempts."""
 
 import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+import structlog
 
 from services.process import orders, spans
 from services.process.orders import Order
@@ -8,23 +13,51 @@ from shared import dead_letters, events, keys, telemetry, trace_context
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, GaveUp, InvalidEvent
-from shared.events import ImageUploaded
+from shared.events import Failure, ImageUploaded
+
+log = structlog.get_logger()
+
+#: Fields of a job's record that tell of its attempts: who began the last one, and the last fault that was noted.
+TOLD: Final = ("tried_by", "fault")
+#: Reads these fields of a job hash.
+Recall = Callable[[str], Awaitable[list[bytes | None]]]
 
 
-def of_spent(source: Source, entry: Entry, worker: str) -> DeadLetter:
-    """The letter of an entry that used up its attempts, and the failure of its job."""
+class Fault(msgspec.Struct, frozen=True):
+    """Why an attempt left its entry to be redelivered."""
+
+    run: int
+    attempt: int
+    worker: str
+    error: Failure
+
+
+_fault = msgspec.json.Decoder(Fault | None)
+
+
+def fault(order: Order, error: DarkroomError, worker: str) -> bytes:
+    """What is noted in the record of a job whose attempt failed and is to be repeated."""
+    return msgspec.json.encode(Fault(order.upload.run, order.attempt, worker, orders.failure_of(error)))
+
+
+async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) -> DeadLetter:
+    """The letter of an entry that used up its attempts, and the failure of its job.
+
+    It names the last error that is known and the worker that started the job last: a process that died told nothing.
+    """
     try:
         order = orders.read(source, entry)
     except InvalidEvent as unreadable:
         return of_unreadable(source, entry, unreadable, worker)
-    error = GaveUp(f"The job was started {entry.attempts} times and never came to an end.")
+    tried_by, noted = await recall(keys.job(source.partition, order.job_id))
+    error = GaveUp(f"The job was started {entry.attempts} times and never came to an end. {_last_error(order, noted)}")
     event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
     document = dead_letters.write(
         source,
         entry,
         code=error.code,
         message=error.message,
-        worker=worker,
+        worker=tried_by.decode() if tried_by else "",
         job_id=order.job_id,
         owner=order.upload.owner,
         run=order.upload.run,
@@ -45,6 +78,17 @@ def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: st
     carried = spans.buried(order, spans.begin(order), event)
     about = {"job_id": order.job_id, **telemetry.ids(carried)}
     return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)
+
+
+def _last_error(order: Order, noted: bytes | None) -> str:
+    try:
+        known = _fault.decode(noted or b"null")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.warning("a noted fault cannot be read", job_id=order.job_id, error=str(error))
+        known = None
+    if known is None or known.run != order.upload.run:
+        return "No start left an error behind."
+    return f"The last known error, of start {known.attempt}: {known.error.code}: {known.error.message}"
 
 
 def _now() -> int:

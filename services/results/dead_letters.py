@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.results import letters
 from services.results.answers import json_answer, problems
-from services.results.context import ContextDep, OperatorDep
+from services.results.context import Context, ContextDep, OperatorDep
 from services.results.models import Absent, DeadLetterPage, Limit, Replayed, ReplayedMany, Short, WholeDeadLetter
 from shared import keys
 from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
@@ -62,17 +62,33 @@ async def replay_many(
     owner: OperatorDep,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="How many at most.")] = 100,
 ) -> Response:
-    """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain."""
+    """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain.
+
+    One that cannot be put back (its job was deleted, say) is passed over and counts among those that remain; when none
+    was replayed, all that remain are such.
+    """
     replayed: list[dict[str, str | None]] = []
-    pause = 1 / context.settings.replay_rate
     for partition in range(context.settings.partitions):
-        for dead in await context.letters.oldest(owner, partition, limit - len(replayed)):
-            try:
-                replayed.append({"id": dead.id, "job_id": await context.replayer.put_back(dead)})
-            except (NotFound, Expired) as error:
-                log.info("not replayed", letter=dead.id, reason=error.message)
-            await asyncio.sleep(pause)
+        await _replay_oldest(context, owner, partition, limit, replayed)
     return json_answer({"replayed": replayed, "remaining": await context.letters.count()})
+
+
+async def _replay_oldest(
+    context: Context, owner: str, partition: int, limit: int, replayed: list[dict[str, str | None]]
+) -> None:
+    """Put back letters of one partition until `limit` are replayed in all."""
+    if len(replayed) == limit:
+        return
+    async for dead in context.letters.oldest(owner, partition):
+        try:
+            job_id = await context.replayer.put_back(dead)
+        except (NotFound, Expired) as error:
+            log.info("not replayed", letter=dead.id, reason=error.message)
+            continue
+        replayed.append({"id": dead.id, "job_id": job_id})
+        if len(replayed) == limit:
+            return
+        await asyncio.sleep(1 / context.settings.replay_rate)
 
 
 @router.post(

@@ -7,13 +7,15 @@ in.
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import structlog
+from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
+from services.results.letters import Letters
 from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 from shared import keys, scripts
@@ -45,6 +47,14 @@ class Chunk(NamedTuple):
     last: float
 
 
+class _RoomyLock(Lock):
+    """A lock that a full server gives as well: the janitor is who makes room there."""
+
+    async def do_acquire(self, token: str | bytes) -> bool:
+        take = scripts.load(cast("RedisClient", self.redis), "lock")
+        return bool(await take(keys=[self.name], args=[token, int(_LOCK_TTL * 1000)]))
+
+
 class Janitor:
     """One per replica; `once` does a round."""
 
@@ -56,12 +66,13 @@ class Janitor:
         self._settings = settings
         self._metrics = metrics
         self._sweep = scripts.load(redis, "sweep")
+        self._letters = Letters(redis, partitions=settings.partitions)
         #: Where the next round goes on in an index that is too long for one.
         self._resume: dict[str, float] = {}
 
     async def once(self) -> None:
         """Do a round unless another replica is at it."""
-        lock = self._redis.lock(_LOCK, timeout=_LOCK_TTL, blocking=False)
+        lock = self._redis.lock(_LOCK, timeout=_LOCK_TTL, blocking=False, lock_class=_RoomyLock)
         if not await lock.acquire():
             return
         try:
@@ -74,16 +85,16 @@ class Janitor:
 
     async def _round(self) -> None:
         now = time.time()
-        oldest_live = now
         for partition in range(self._settings.partitions):
-            oldest_live = min(oldest_live, await self._oldest_unread(partition, now))
-            async for raw in self._redis.sscan_iter(keys.owners(partition)):
-                owner = raw.decode() if isinstance(raw, bytes) else raw
+            async for owner in self._owners(partition):
                 await self._by_age(partition, owner, now)
                 await self._by_count(partition, owner)
-                oldest_live = min(oldest_live, await self._oldest_live(partition, owner, now))
             await self._dead_letters(partition, now)
-        await self._blobs(now, oldest_live)
+        await self._blobs(now)
+
+    async def _owners(self, partition: int) -> AsyncIterator[str]:
+        async for raw in self._redis.sscan_iter(keys.owners(partition)):
+            yield raw.decode() if isinstance(raw, bytes) else raw
 
     async def _by_age(self, partition: int, owner: str, now: float) -> None:
         """Take jobs whose record is over out of the index; only those that were made before the retention can be."""
@@ -110,6 +121,15 @@ class Janitor:
             self._count("jobs", results.count(_PURGED))
             live += results.count(_LIVE)
             excess -= len(results) - results.count(_LIVE)
+
+    async def _oldest_needed(self, now: float) -> float:
+        """When the oldest job was made or published that still waits, if that was long ago, else now; in seconds."""
+        oldest = now
+        for partition in range(self._settings.partitions):
+            oldest = min(oldest, await self._oldest_unread(partition, now))
+            async for owner in self._owners(partition):
+                oldest = min(oldest, await self._oldest_live(partition, owner, now))
+        return oldest
 
     async def _oldest_live(self, partition: int, owner: str, now: float) -> float:
         """When the oldest job was made that still waits, if that was long ago, else now; in seconds."""
@@ -147,18 +167,30 @@ class Janitor:
         trimmed = int(await self._redis.xtrim(keys.dead(partition), minid=f"{oldest}-0", approximate=False))
         self._count("dead_letters", trimmed)
 
-    async def _blobs(self, now: float, oldest_live: float) -> None:
-        """Drop whole days of blobs; never an original that a job still waits for."""
-        await self._drop("results", self._cutoff(now))
-        await self._drop("originals", min(self._cutoff(now), datetime.fromtimestamp(oldest_live, UTC)))
+    async def _blobs(self, now: float) -> None:
+        """Drop whole days of blobs; never an original that a job still waits for or a dead letter needs."""
+        await self._drop("results", await self._due("results", now))
+        due = await self._due("originals", now)
+        if not due:
+            return
+        # A replay makes a job of a letter, a burial a letter of a job: looked at before and after, neither is missed.
+        due = await self._without_letters(due)
+        first_kept = _day_of(await self._oldest_needed(now))
+        await self._drop("originals", await self._without_letters([day for day in due if day < first_kept]))
 
-    async def _drop(self, kind: Kind, before: datetime) -> None:
-        first_kept = before.strftime("%Y-%m-%d")
-        for day in await self._store.days(kind):
-            if _DAY.fullmatch(day) and day < first_kept:
-                dropped = await self._store.drop_day(kind, day)
-                self._count(kind, dropped)
-                log.info("dropped a day of blobs", kind=kind, day=day, blobs=dropped)
+    async def _due(self, kind: Kind, now: float) -> list[str]:
+        first_kept = _day_of(self._cutoff(now).timestamp())
+        return [day for day in await self._store.days(kind) if _DAY.fullmatch(day) and day < first_kept]
+
+    async def _without_letters(self, days: Sequence[str]) -> list[str]:
+        needed = await self._letters.days_of_originals(days)
+        return [day for day in days if day not in needed]
+
+    async def _drop(self, kind: Kind, days: Sequence[str]) -> None:
+        for day in days:
+            dropped = await self._store.drop_day(kind, day)
+            self._count(kind, dropped)
+            log.info("dropped a day of blobs", kind=kind, day=day, blobs=dropped)
 
     def _cutoff(self, now: float) -> datetime:
         return datetime.fromtimestamp(now - self._settings.retention, UTC) - _GRACE
@@ -177,3 +209,7 @@ class Janitor:
     def _count(self, what: str, number: int) -> None:
         if number:
             self._metrics.purged.labels(what).inc(number)
+
+
+def _day_of(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

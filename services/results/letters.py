@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from shared.records import timestamp
 from shared.scripts import RedisClient
 
 _ID = re.compile(r"(0|[1-9]\d{0,4})-(\d{1,19}-\d{1,19})")
+_ORIGINAL = re.compile(r"originals/(\d{4}-\d{2}-\d{2})/")
 _decoder = msgspec.json.Decoder(Letter)
 #: Entries of one stream that are read at once, and those that one request looks at.
 _CHUNK: Final = 100
@@ -57,6 +58,15 @@ def place_of(letter_id: str, partitions: int) -> Place:
     return _place(match.group(2), int(match.group(1)))
 
 
+class _Sourced(msgspec.Struct, frozen=True):
+    """What matters here of the event in a dead letter."""
+
+    source: str = ""
+
+
+_sourced = msgspec.json.Decoder(_Sourced)
+
+
 class Letters:
     """Reads dead letters as their owner may see them."""
 
@@ -86,21 +96,35 @@ class Letters:
         page = found[:limit]
         return page, _write_cursor(page[-1].place) if page and (len(found) > limit or cut) else None
 
-    async def oldest(self, owner: str, partition: int, limit: int) -> list[Dead]:
-        """The oldest dead letters of one partition, in the order in which they died."""
-        found: list[Dead] = []
-        first = "-"
-        for _ in range(_BUDGET // _CHUNK):
-            entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
-            found += _of(owner, partition, entries)
-            if len(found) >= limit or len(entries) < _CHUNK:
-                break
-            first = f"({entries[-1][0].decode()}"
-        return found[:limit]
+    async def oldest(self, owner: str, partition: int) -> AsyncIterator[Dead]:
+        """The dead letters of one partition in the order in which they died, read as they are asked for."""
+        async for entries in self._read_all(partition):
+            for dead in _of(owner, partition, entries):
+                yield dead
+
+    async def days_of_originals(self, among: Collection[str]) -> set[str]:
+        """Those of some UTC days whose originals a dead letter names, whoever owns it: its replay reads them."""
+        found: set[str] = set()
+        for partition in range(self.partitions):
+            async for entries in self._read_all(partition):
+                found |= {day for _, fields in entries if (day := _day_of_original(fields)) in among}
+                if len(found) == len(among):
+                    return found
+        return found
 
     async def count(self) -> int:
         """All dead letters, whoever owns them."""
         return sum([int(await self.redis.xlen(keys.dead(partition))) for partition in range(self.partitions)])
+
+    async def _read_all(self, partition: int) -> AsyncIterator[Any]:
+        """All entries of one partition, oldest first, many at a time."""
+        first = "-"
+        while True:
+            entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
+            yield entries
+            if len(entries) < _CHUNK:
+                return
+            first = f"({entries[-1][0].decode()}"
 
     async def _newest(self, owner: str, partition: int, after: Place | None, limit: int) -> tuple[list[Dead], bool]:
         last = "+" if after is None else f"{'' if partition < after.partition else '('}{after.entry_id}"
@@ -166,6 +190,16 @@ def _read(place: Place, fields: Mapping[bytes, bytes]) -> Dead:
             trace="",
         )
     return Dead(place, letter, original)
+
+
+def _day_of_original(fields: Mapping[bytes, bytes]) -> str:
+    """The day in the key of the original that the event in a letter names; empty when it names none."""
+    try:
+        event = _sourced.decode(fields.get(ENTRY_PREFIX + b"data", b""))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    match = _ORIGINAL.match(event.source)
+    return match.group(1) if match else ""
 
 
 def _place(entry_id: str, partition: int) -> Place:

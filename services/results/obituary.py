@@ -7,13 +7,13 @@ from shared.errors import GaveUp, InvalidEvent
 from shared.events import decode_progress
 
 
-def webhook_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
+async def webhook_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
     """The letter of a webhook whose deliverers kept dying."""
     message = f"This webhook was not delivered within {entry.attempts} attempts."
     return DeadLetter(GaveUp.code, dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker))
 
 
-def progress_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
+async def progress_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
     """The letter of a progress event. It publishes nothing: the event can be replayed as it is."""
     message = f"The projection did not finish this event within {entry.attempts} attempts."
     try:

@@ -23,7 +23,9 @@ class ResultsSettings(AccessSettings, StageSettings):
     retention_jobs: int = Field(
         100_000, ge=1, description="Finished jobs kept per owner and partition; older ones go before their time."
     )
-    dead_letter_retention: int = Field(14 * 24 * 3600, ge=60, description="Seconds a dead letter is kept.")
+    dead_letter_retention: int = Field(
+        14 * 24 * 3600, ge=60, description="Seconds a dead letter is kept, and the originals of its day with it."
+    )
     janitor_interval: Seconds = Field(60.0, description="Seconds between two rounds of the janitor.")
     webhook_batch: int = Field(16, ge=1, le=256, description="Webhooks of one partition delivered at the same time.")
     event_streams: int = Field(1000, ge=1, description="Open streams of server-sent events of one process at most.")

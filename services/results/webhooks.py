@@ -152,10 +152,12 @@ class Webhooks:
                 return "gone", 0
             reason = f"status {response.status_code}"
             asked = _retry_after(response)
-        delay = max(asked, self._delay(webhook.attempt))
-        if time.time() + delay > webhook.since / 1000 + self._settings.webhook_give_up:
+        left = webhook.since / 1000 + self._settings.webhook_give_up - time.time()
+        if left <= 0:
             log.error("webhook given up", reason=reason, **about)
             return "gave_up", 0
+        # However long a receiver asks for, it gets one more try before the time is over.
+        delay = min(max(asked, self._delay(webhook.attempt)), left)
         log.info("webhook failed", reason=reason, again_in=round(delay, 1), **about)
         return "again", delay
 

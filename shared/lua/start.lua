@@ -34,7 +34,8 @@ if tonumber(ARGV[8]) > 1 then
   before = math.max(tonumber(tried or 0), tonumber(started or 0))
   if state then
     local clock = redis.call('TIME')
-    redis.call('HSET', KEYS[3], 'tried', string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000)))
+    local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+    redis.call('HSET', KEYS[3], 'tried', now, 'tried_by', consumer)
   end
 end
 return {1, before}

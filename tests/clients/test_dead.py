@@ -5,6 +5,7 @@ from redis import Redis
 
 from shared import keys
 from tests.clients.command import Command
+from tests.clients.scripted import Answer, ScriptedServer, problem
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -24,6 +25,35 @@ def test_a_dead_letter_is_listed(command: Command, letter: str) -> None:
     documents = {document["id"]: document for document in command("dead", "list", "--json").documents}
     assert documents[letter]["code"] == "invalid_event"
     assert letter in command("dead", "list").text
+
+
+def test_a_dead_letter_is_shown_whole(command: Command, letter: str) -> None:
+    (document,) = command("dead", "show", letter, "--json").documents
+    assert (document["id"], document["code"], document["fields"]) == (letter, "invalid_event", {"data": "nonsense"})
+    shown = dict(line.split(maxsplit=1) for line in command("dead", "show", letter).lines)
+    assert (shown["id"], shown["code"], shown["entry.data"]) == (letter, "invalid_event", "nonsense")
+    unknown = command("dead", "show", "0-1-0")
+    assert (unknown.code, unknown.text) == (1, "")
+    assert "no such dead letter" in unknown.errors
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_terminal(scripted: ScriptedServer, command: Command) -> None:
+    scripted.will_answer(Answer(body=rb'{"id":"0-1-0","fields":{"data":"\u001b[2Jx","\u0007":"y"}}'))
+    shown = command("dead", "show", "0-1-0", "--url", scripted.url)
+    assert r"\x1b[2Jx" in shown.text
+    assert not {"\x1b", "\x07"} & set(shown.text)
+
+
+def test_a_letter_of_a_deleted_job_does_not_stop_the_others(scripted: ScriptedServer, command: Command) -> None:
+    page = Answer(body=b'{"dead_letters":[{"id":"0-1-0"},{"id":"0-2-0"},{"id":"0-3-0"}]}')
+    scripted.will_answer(page, problem(410, "expired"), problem(404, "not_found"), Answer(202))
+    outcome = command("dead", "replay", "--all", "--json", "--url", scripted.url)
+    assert [(letter["id"], letter["outcome"]) for letter in outcome.documents] == [
+        ("0-1-0", "expired"),
+        ("0-2-0", "not_found"),
+        ("0-3-0", "replayed"),
+    ]
+    assert outcome.code == 1
 
 
 def test_a_dead_letter_is_dropped_once(command: Command, letter: str) -> None:

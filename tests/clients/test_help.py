@@ -12,7 +12,7 @@ from tests.clients.command import DARKROOM
 
 COMMANDS = (
     *("up", "submit", "publish", "status", "watch", "develop", "filters", "bench", "test"),
-    *("dead list", "dead replay", "dead drop", "keys add", "keys list", "keys revoke"),
+    *("dead list", "dead show", "dead replay", "dead drop", "keys add", "keys list", "keys revoke"),
 )
 #: Seconds of processor time that `--help` may take, on a machine that others use too.
 ALLOWED = 0.3

@@ -40,6 +40,27 @@ def test_a_backup_taken_under_way_brings_back_every_job_and_its_result(system: S
         assert [(group["name"], group["pending"], group["lag"]) for group in groups] == [(b"results", 0, 0)]
 
 
+def test_the_commands_of_the_runbook_make_a_whole_backup_each_time(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text("utf-8")
+    block = page.split("### Back up")[1].split("### Restore")[0]
+    commands = [line.strip() for line in block.splitlines() if line.startswith("    ")]
+    script = "\n".join(line for line in commands if not line.startswith("redis-cli"))
+    script = script.replace("/backup/", f"{tmp_path}/backup/")
+    for name in ("appendonlydir/manifest", "blobs/.darkroom", "blobs/originals/first"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for new in ("second", "third"):
+        subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, check=True)
+        newest = max((tmp_path / "backup").iterdir())
+        assert files_in(newest / "blobs") == files_in(tmp_path / "blobs")
+        assert files_in(newest / "appendonlydir") == ["manifest"]
+        (tmp_path / "blobs" / "originals" / new).touch()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
 def back_up(redis: Redis, folder: Path, target: Path) -> None:
     """As the runbook says: no rewrite while the files are copied; hard links make the copy one of a moment."""
     redis.config_set("auto-aof-rewrite-percentage", 0)

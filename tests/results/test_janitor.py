@@ -8,6 +8,7 @@ from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 from shared import keys
 from shared.blobs import BlobStore, blob_key
+from shared.events import encode
 from tests.results.story import Story, processed, upload
 
 DIGEST = "c" * 64
@@ -107,6 +108,24 @@ async def test_an_original_whose_event_nobody_read_yet_is_kept(story: Story, sto
     assert await store.days("originals") == [days_ago(4)]
 
 
+async def test_an_original_that_a_dead_letter_names_is_kept(story: Story, store: BlobStore, redis_url: str) -> None:
+    for number in (4, 5, 6):
+        for kind in ("originals", "results"):
+            store.put(blob_key(kind, "local", DIGEST, day=days_ago(number)), b"x")
+    event = encode(upload("0-a", owner="ann", source=blob_key("originals", "ann", DIGEST, day=days_ago(5))))
+    # It was replayed once and died again, so neither its own time nor that of its entry tells the day.
+    letter = await story.redis.xadd(keys.dead(0), {b"data": b"{}", b"entry.data": event})
+    for data in (b"nonsense", b"\xff", b'{"source": 1}', b'{"source": "inbox/cat.jpg"}'):
+        await story.redis.xadd(keys.dead(0), {b"data": b"{}", b"entry.data": data})
+    janitor = janitor_of(story, store, redis_url)
+    await janitor.once()
+    assert await store.days("originals") == [days_ago(5)]
+    assert await store.days("results") == []
+    await story.redis.xdel(keys.dead(0), letter)
+    await janitor.once()
+    assert await store.days("originals") == []
+
+
 async def test_old_dead_letters_go(story: Story, store: BlobStore, redis_url: str) -> None:
     await story.redis.xadd(keys.dead(0), {"data": b"old"}, id="1-1")
     await story.redis.xadd(keys.dead(0), {"data": b"new"})
@@ -123,6 +142,24 @@ async def test_one_janitor_works_at_a_time(story: Story, store: BlobStore, redis
     await janitor.once()
     assert await story.redis.exists(keys.dead(0), "darkroom:janitor") == 1
     assert await story.redis.xlen(keys.dead(0)) == 0
+
+
+async def test_a_full_server_is_swept(story: Story, store: BlobStore, redis_url: str) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await age(story, job_id, 5)
+    await story.redis.delete(keys.job(0, job_id), keys.uploaded(0))
+    await story.redis.xadd(keys.dead(0), {"data": b"old"}, id="1-1")
+    store.put(blob_key("originals", "local", DIGEST, day=days_ago(5)), b"x")
+    janitor = janitor_of(story, store, redis_url)
+    await story.redis.config_set("maxmemory", 1)
+    try:
+        await janitor.once()
+    finally:
+        await story.redis.config_set("maxmemory", 0)
+    assert not await story.redis.exists(keys.index(0, "local"), keys.owners(0))
+    assert await story.redis.xlen(keys.dead(0)) == 0
+    assert await store.days("originals") == []
+    assert not await story.redis.exists("darkroom:janitor")
 
 
 async def test_nothing_is_left_after_the_retention(story: Story, store: BlobStore, redis_url: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,38 +171,51 @@ async def test_a_failed_delivery_comes_back_with_the_same_id_until_it_succeeds(
     await postman.webhooks.close()
 
 
-async def test_it_is_given_up_after_a_day(story: Story, postman: Postman, receiver: Receiver) -> None:
-    receiver.answers = [Response(status_code=503)]
-    await story.redis.xadd(
-        HOOKS.stream,
-        {
-            "data": json.dumps(
-                {
-                    "message_id": "msg_1",
-                    "type": "job.done",
-                    "subject": "0-a",
-                    "owner": "local",
-                    "run": 1,
-                    "url": receiver.url,
-                    "since": 1,
-                    "attempt": 9,
-                }
-            )
-        },
-    )
+async def told_before(story: Story, receiver: Receiver, *, hours: float) -> None:
+    """A webhook that was first due that long ago and comes back from its delay."""
+    webhook = {
+        "message_id": "msg_1",
+        "type": "job.done",
+        "subject": "0-a",
+        "owner": "local",
+        "run": 1,
+        "url": receiver.url,
+        "since": int((time.time() - hours * 3600) * 1000),
+        "attempt": 9,
+    }
+    await story.redis.xadd(HOOKS.stream, {"data": json.dumps(webhook)})
+
+
+async def waits(story: Story) -> float:
+    """Seconds until the one webhook that waits for its next try is due."""
+    ((_, due),) = await story.redis.zrange(keys.hooks_delayed(0), 0, -1, withscores=True)
+    seconds, micros = await story.redis.time()
+    return float(due) / 1000 - seconds - micros / 1_000_000
+
+
+async def test_it_is_tried_for_a_day_then_given_up(story: Story, postman: Postman, receiver: Receiver) -> None:
+    receiver.answers = [Response(status_code=503), Response(status_code=503)]
+    await told_before(story, receiver, hours=25)
     await postman.deliver()
     assert postman.count("gave_up") == 1
     assert await story.redis.zcard(keys.hooks_delayed(0)) == 0
+    await told_before(story, receiver, hours=23)
+    await postman.deliver()
+    assert (postman.count("again"), postman.count("gave_up")) == (1, 1)
+    assert 3500 < await waits(story) <= 3600  # its own pause is four hours by now: the last try ends the day
 
 
-async def test_the_receiver_may_ask_for_more_time(story: Story, postman: Postman, receiver: Receiver) -> None:
-    receiver.answers = [Response(status_code=429, headers={"Retry-After": "3600"})]
+@pytest.mark.parametrize(("asked", "least", "most"), [("3600", 3500, 3601), ("86400", 86_000, 86_400)])
+async def test_the_receiver_may_ask_for_more_time(
+    story: Story, postman: Postman, receiver: Receiver, asked: str, least: float, most: float
+) -> None:
+    """Asking for more than what is left of the day is no reason to give up at the first try."""
+    receiver.answers = [Response(status_code=429, headers={"Retry-After": asked})]
     (job_id,) = await story.submit("cat.jpg", webhook=receiver.url, batch="0-x")
     await story.fail(job_id)
     await postman.deliver()
-    ((_, due),) = await story.redis.zrange(keys.hooks_delayed(0), 0, -1, withscores=True)
-    seconds, _ = await story.redis.time()
-    assert 3500 < due / 1000 - seconds <= 3601
+    assert least < await waits(story) <= most
+    assert postman.count("gave_up") == 0
 
 
 async def test_nobody_and_nonsense_do_not_keep_others_waiting(

@@ -17,7 +17,7 @@ UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
 LEASE = 1.0
 
 
-def obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
+async def obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
     document = write(source, entry, code="gave_up", message="used up its attempts", worker=worker)
     return DeadLetter("gave_up", document, b'{"type":"failed"}')
 

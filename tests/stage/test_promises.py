@@ -240,7 +240,7 @@ async def test_an_entry_with_very_many_fields_can_be_made_a_dead_letter(
 ) -> None:
     async def handler(stage: Stage, source: Source, batch: Batch) -> None:
         for entry in batch:
-            await stage.bury(source, entry, stage._obituary(source, entry, stage.consumer))
+            await stage.bury(source, entry, await stage._obituary(source, entry, stage.consumer))
 
     fields = {f"field {number}": "x" for number in range(9000)}
     await redis.xadd(UPLOADS.stream, {**fields, "data": "kept"})

@@ -49,6 +49,14 @@ async def test_settle_works_when_redis_is_at_its_memory_limit(redis: Redis) -> N
         await redis.config_set("maxmemory", 0)
 
 
+async def test_a_lock_is_one_takers_however_often_it_asks(redis: Redis) -> None:
+    take = scripts.load(redis, "lock")
+    assert await take(keys=["darkroom:janitor"], args=["a", 60_000]) == 1
+    assert await take(keys=["darkroom:janitor"], args=["a", 60_000]) == 1
+    assert await take(keys=["darkroom:janitor"], args=["b", 60_000]) == 0
+    assert 0 < await redis.pttl("darkroom:janitor") <= 60_000
+
+
 async def test_settle_keeps_the_trace_context(redis: Redis) -> None:
     (entry_id,) = await publish(redis, 1)
     await read_as(redis, "a", 1)

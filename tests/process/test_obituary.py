@@ -1,0 +1,95 @@
+"""The dead letter of a job tells what is known of its attempts: the last error, and who had it last."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from services.process import developer
+from services.process.developer import Developer
+from services.process.door import PoolDoor
+from services.process.metrics import Metrics
+from services.process.obituary import TOLD, of_spent
+from services.process.request import Report, Request
+from services.process.settings import ProcessSettings
+from shared import keys, scripts
+from shared.blobs import BlobStore
+from shared.dead_letters import Letter
+from shared.entries import Entry, Source
+from shared.events import Failure, ImageUploaded, encode
+from shared.stage import Stage
+from tests.support.waiting import eventually
+
+UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
+JOB = keys.job(0, "0-a")
+EVENT = ImageUploaded(source="inbox/cat.jpg", job_id="0-a", filters=[{"name": "sepia"}])
+
+
+class UnservedPool:
+    """Reports that the store does not serve the image."""
+
+    async def develop(self, _: Request, **__: bool) -> Report:
+        return Report(error=Failure("storage_unavailable", "The store does not give it."), retryable=True)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        await client.hset(JOB, mapping={"state": "queued", "owner": "local", "batch": "", "created": 1})
+        yield client
+
+
+async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
+    redis: Redis, redis_url: str, blob_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(developer, "_STORE_TRIES", 1)
+    settings = ProcessSettings(redis_url=redis_url, blob_url=blob_url, lease=0.5, max_attempts=2)
+    door = PoolDoor(1)
+    made = Developer(settings, redis, BlobStore(blob_url), UnservedPool(), door, Metrics(CollectorRegistry()))
+    stage = Stage(settings, redis, [UPLOADS], made.handle, door=door, lanes=1, obituary=made.obituary)
+    made.stage = stage
+    await redis.xadd(UPLOADS.stream, {"data": encode(EVENT)})
+    await stage.start()
+    try:
+        ((_, fields),) = await eventually(lambda: redis.xrange(keys.dead(0)))
+    finally:
+        await stage.drain()
+    letter = msgspec.json.decode(fields[b"data"], type=Letter)
+    assert (letter.code, letter.attempts, letter.worker) == ("gave_up", 2, stage.consumer)
+    assert letter.message.endswith("of start 2: storage_unavailable: The store does not give it.")
+
+
+async def of_run(redis: Redis, run: int) -> Letter:
+    entry = Entry("1-1", {b"data": encode(msgspec.structs.replace(EVENT, run=run))}, attempts=5)
+    dead = await of_spent(UPLOADS, entry, "gravedigger", lambda key: redis.hmget(key, TOLD))
+    letter: Letter = msgspec.json.decode(dead.document, type=Letter)
+    return letter
+
+
+async def test_a_worker_that_died_silently_is_named_not_the_one_that_buries(redis: Redis) -> None:
+    await redis.xgroup_create(UPLOADS.stream, UPLOADS.group, id="0", mkstream=True)
+    entry = await redis.xadd(UPLOADS.stream, {"data": encode(EVENT)})
+    await redis.xreadgroup(UPLOADS.group, "victim", {UPLOADS.stream: ">"})
+    names = [UPLOADS.stream, keys.progress(0), JOB]
+    await scripts.load(redis, "start")(keys=names, args=[UPLOADS.group, "victim", entry, 1, "", "", "", 5])
+    letter = await of_run(redis, 1)
+    assert letter.worker == "victim"
+    assert letter.message.endswith("No start left an error behind.")
+
+
+async def test_an_error_of_an_earlier_run_is_none_of_this_one(redis: Redis) -> None:
+    note = '{"run":1,"attempt":3,"worker":"w","error":{"code":"storage_unavailable","message":"Away."}}'
+    assert await scripts.load(redis, "note")(keys=[JOB], args=[note]) == 1
+    assert (await of_run(redis, 1)).message.endswith("of start 3: storage_unavailable: Away.")
+    assert (await of_run(redis, 2)).message.endswith("No start left an error behind.")
+    await redis.hset(JOB, "fault", "nonsense")
+    assert (await of_run(redis, 1)).message.endswith("No start left an error behind.")
+
+
+async def test_of_a_job_without_a_record_nothing_is_known_nor_noted(redis: Redis) -> None:
+    await redis.delete(JOB)
+    assert await scripts.load(redis, "note")(keys=[JOB], args=["{}"]) == 0
+    assert not await redis.exists(JOB)
+    assert (await of_run(redis, 1)).worker == ""
