@@ -116,6 +116,8 @@ export class Roll {
       this.#early.set(job.id, job); // the event overtook the answer to its upload
       return;
     }
+    // One that was cancelled here may still be told of as it was a moment before.
+    if (!this.#left.has(photo)) return;
     this.photos.apply(photo, job);
     if (isTerminal(job.state)) this.#finish(photo, {});
   }
