@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from clients.calls import Call, Send, UploadOptions, answered, document, jobs_request, upload
+from clients.calls import Call, Send, UploadOptions, answered, deleted, document, jobs_request, upload
 from clients.errors import WrongUsage
 from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted, WholeDeadLetter
 from clients.multipart import Image
@@ -75,7 +75,7 @@ class ClientBase:
         return response.num_bytes_downloaded
 
     def _delete(self, job_id: str) -> Call[None]:
-        yield from self._answered(Send("DELETE", f"/v1/jobs/{job_id}"))
+        yield from deleted(job_id, url=self.url, retry_for=self.retry_for)
 
     def _retry(self, job_id: str) -> Call[None]:
         yield from self._answered(Send("POST", f"/v1/jobs/{job_id}/retry", repeatable=False))

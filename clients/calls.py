@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, TypeVar
 
@@ -16,8 +17,9 @@ import httpx
 import msgspec
 
 from clients.errors import Unreachable, from_problem
-from clients.models import decode
+from clients.models import Job, decode
 from clients.multipart import Body, Image
+from shared.errors import Expired
 from shared.events import FilterSpec
 
 #: Statuses that say: nothing was done, and the same request can succeed later.
@@ -88,6 +90,39 @@ def document(request: Send, kind: type[_T], *, url: str, retry_for: float) -> Ca
     response = yield from answered(request, url=url, retry_for=retry_for)
     read: _T = decode(response.content, kind)
     return read
+
+
+def deleted(job_id: str, *, url: str, retry_for: float) -> Call[None]:
+    """Cancel a live job or delete an ended one, for at most `retry_for` seconds; nothing when it is deleted already.
+
+    The same request cancels and deletes. Sent again blindly after a lost answer, it would delete the job that it had
+    cancelled, so the job is looked at before each try. Also 'later' may come after the job was cancelled.
+    """
+    path = f"/v1/jobs/{job_id}"
+    started = time.monotonic()
+    cancelling = False
+    for attempt in count(1):
+        try:
+            job = yield from document(Send("GET", path), Job, url=url, retry_for=retry_for)
+        except Expired:
+            return
+        if cancelling and job.terminal:
+            return
+        cancelling = not job.terminal
+        try:
+            response = yield Send("DELETE", path)
+        except httpx.TransportError as error:
+            if not (pause := _pause(attempt, None, started + retry_for)):
+                raise Unreachable(url, reason_of(error)) from error
+            yield Pause(pause)
+            continue
+        assert response is not None  # noqa: S101 - a driver answers every Send with a response
+        if response.is_success:
+            return
+        again = response.status_code in LATER | UNKNOWN
+        if not again or not (pause := _pause(attempt, response, started + max(retry_for, _COURTESY))):
+            raise from_problem(response.status_code, response.content)
+        yield Pause(pause)
 
 
 def _may_repeat(request: Send, error: httpx.TransportError) -> bool:

@@ -15,7 +15,7 @@ from clients.errors import WrongUsage
 from clients.models import DeadLetter
 from clients.status import wide_console
 from clients.synchronous import Client
-from shared.errors import Expired, NotFound, UnknownFilter
+from shared.errors import Expired, NotFailed, NotFound, UnknownFilter
 
 
 def list_filters(names: Sequence[str], *, url: str | None, as_json: bool) -> int:
@@ -89,7 +89,7 @@ def show_dead(letter_id: str, *, url: str | None, as_json: bool) -> int:
 def settle_dead(
     action: Literal["replay", "drop"], ids: Sequence[str], *, everything: bool, url: str | None, as_json: bool
 ) -> int:
-    """Replay or drop dead letters; returns 1 when one was not there, or its job was deleted."""
+    """Replay or drop dead letters; returns 1 when one was not there, or its job cannot run again."""
     if everything == bool(ids):
         raise WrongUsage("Name the dead letters, or --all.")
     missing = False
@@ -98,7 +98,7 @@ def settle_dead(
             try:
                 client.replay(letter_id) if action == "replay" else client.drop(letter_id)
                 outcome = "replayed" if action == "replay" else "dropped"
-            except (NotFound, Expired) as error:
+            except (NotFound, NotFailed, Expired) as error:
                 outcome, missing = error.code, True
             if as_json:
                 write_json({"id": letter_id, "outcome": outcome})

@@ -1,4 +1,4 @@
-"""Consumer groups: made before anything reads, measured for backlog and metrics, trimmed and reaped."""
+"""Consumer groups: made before anything reads, measured for backlog and metrics, trimmed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ async def _oldest_ms(redis: RedisClient, source: Source, info: dict[str, Any], *
 
 
 class Housekeeper:
-    """Trims a stream behind its groups and hands on what dead consumers held."""
+    """Trims a stream behind its groups and hands on what a draining consumer holds."""
 
     def __init__(self, redis: RedisClient, *, lease_ms: int) -> None:
         self._redis = redis
@@ -91,21 +91,6 @@ class Housekeeper:
         """At drain: hand on everything that `consumer` still has pending and delete it."""
         args: list[str | int] = [source.group, consumer, keys.RELEASED, self._lease_ms, 1, 0]
         return int(await self._release(keys=[source.stream], args=args))
-
-    async def reap(self, source: Source) -> int:
-        """Delete consumers that were silent for three leases, after handing on what they held; returns how many."""
-        silent_ms = 3 * self._lease_ms
-        reaped = 0
-        for info in await self._redis.xinfo_consumers(source.stream, source.group):
-            name = _text(info["name"])
-            if name == keys.RELEASED or info["idle"] < silent_ms:
-                continue
-            args: list[str | int] = [source.group, name, keys.RELEASED, self._lease_ms, 0, silent_ms]
-            handed = int(await self._release(keys=[source.stream], args=args))
-            if handed >= 0:
-                reaped += 1
-                log.warning("reaped a silent consumer", stream=source.stream, consumer=name, handed_on=handed)
-        return reaped
 
 
 def _text(value: bytes | str) -> str:

@@ -33,13 +33,14 @@ from shared.lanes import Batch, Door, Handler, Lanes
 from shared.leases import RENEWALS, Leases
 from shared.outage import LONGEST_PAUSE, Outage
 from shared.quiet import Quiet
+from shared.reaper import Reaper
 from shared.scripts import RedisClient
 from shared.settings import Settings
 from shared.takeover import Takeover, Taker
 
 log = structlog.get_logger()
 
-#: Seconds between two rounds of trimming and reaping.
+#: Seconds between two rounds of trimming and reaping, at most; with short leases two within each of them.
 HOUSEKEEPING: Final = 2.0
 #: Seconds after which a task that goes on is cancelled once more.
 _CANCEL_AGAIN: Final = 0.2
@@ -83,6 +84,7 @@ class Stage:
         self._scripts: dict[str, AsyncScript] = {}
         self._lease_ms = int(settings.lease * 1000)
         self._housekeeper = Housekeeper(redis, lease_ms=self._lease_ms)
+        self._reaper = Reaper(redis, consumer=self.consumer, lease=settings.lease, outage=self.outage)
         self.leases = Leases(redis, consumer=self.consumer, outage=self.outage)
         self._quiet = Quiet(door)
         taker = Taker(self.consumer, settings.lease, settings.max_attempts, self._work, self._give_up)
@@ -99,7 +101,7 @@ class Stage:
             for _ in range(lanes):
                 self._lanes.add(source)
         self._renewing = self._chore("renew leases", self.leases.renew, pause=settings.lease / RENEWALS)
-        self._chores = [self._chore("keep house", self._keep_house, pause=HOUSEKEEPING)]
+        self._chores = [self._chore("keep house", self._keep_house, pause=min(HOUSEKEEPING, settings.lease / 2))]
         for source in sources:
             look = partial(self._takeover.look, source)
             self._chores.append(self._chore("take over", look, pause=self._takeover.pause))
@@ -217,8 +219,9 @@ class Stage:
         await schema.check(self._redis)
         for source in self._sources:
             await groups.ensure(self._redis, source)
+            await self._reaper.touch(source)
             await self._housekeeper.trim(source.stream, [source.group])
-            await self._housekeeper.reap(source)
+            await self._reaper.reap(source)
 
 
 def outage_of(settings: Settings) -> Outage:

@@ -13,7 +13,7 @@ from services.results.answers import json_answer, problems
 from services.results.context import Context, ContextDep, OperatorDep
 from services.results.models import Absent, DeadLetterPage, Limit, Replayed, ReplayedMany, Short, WholeDeadLetter
 from shared import keys
-from shared.errors import Expired, InvalidParameter, NotFound, Overloaded
+from shared.errors import Expired, InvalidParameter, NotFailed, NotFound, Overloaded
 
 router = APIRouter(tags=["dead letters"])
 log = structlog.get_logger()
@@ -64,8 +64,8 @@ async def replay_many(
 ) -> Response:
     """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain.
 
-    One that cannot be put back (its job was deleted, say) is passed over and counts among those that remain; when none
-    was replayed, all that remain are such.
+    One that cannot be put back (its job was deleted or is done, say) is passed over and counts among those that remain;
+    when none was replayed, all that remain are such.
     """
     replayed: list[dict[str, str | None]] = []
     for partition in range(context.settings.partitions):
@@ -82,7 +82,7 @@ async def _replay_oldest(
     async for dead in context.letters.oldest(owner, partition):
         try:
             job_id = await context.replayer.put_back(dead)
-        except (NotFound, Expired) as error:
+        except (NotFound, Expired, NotFailed) as error:
             log.info("not replayed", letter=dead.id, reason=error.message)
             continue
         replayed.append({"id": dead.id, "job_id": job_id})
@@ -95,7 +95,7 @@ async def _replay_oldest(
     "/v1/dead-letters/{letter_id:letter}/replay",
     status_code=202,
     response_model=Replayed,
-    responses=problems(Expired, Overloaded),
+    responses=problems(Expired, NotFailed, Overloaded),
     summary="Put one back",
 )
 async def replay(letter_id: str, context: ContextDep, owner: OperatorDep) -> Response:

@@ -43,7 +43,11 @@ async def get_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response
 
 @router.delete("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(), summary="Cancel or delete")
 async def delete_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> Response:
-    """Cancel a live job; delete one that ended. The answer is the job afterwards, `cancelled` or `deleted`."""
+    """Cancel a live job; delete one that ended. The answer is the job afterwards: `cancelled` or `deleted`.
+
+    A live job that ends at the same moment is not deleted, the answer then says how it ended. Sent again, a request
+    that cancelled the job deletes it: after a lost answer, look at the job first.
+    """
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
     if record.state == "cancelled":
         context.metrics.jobs.labels("cancelled", "").inc()

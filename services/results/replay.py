@@ -15,18 +15,17 @@ from services.results.projection import created_at
 from services.results.reader import Reader
 from shared import events, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Source
-from shared.errors import Expired, InvalidEvent, NotFailed, NotFound, Overloaded
+from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
 from shared.events import ImageUploaded
 from shared.records import JobRecord
 
 log = structlog.get_logger()
 
-#: Tries when a job changes its run between reading and writing.
-_TRIES: Final = 5
 #: What the script answers.
 _PUBLISHED: Final = 1
 _NO_LETTER: Final = 0
 _DELETED: Final = -2
+_NOT_FAILED: Final = -3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,8 @@ class Replayer:
     async def put_back(self, dead: Dead) -> str | None:
         """Replay a dead letter; returns the job id, none when the entry names no job that could run again.
 
-        Raises NotFound when somebody else took the letter, Expired when the job was deleted meanwhile.
+        Raises NotFound when somebody else took the letter, Expired when the job was deleted meanwhile, NotFailed when
+        it is done or runs again without this letter.
         """
         source = _source(dead)
         try:
@@ -81,23 +81,20 @@ class Replayer:
         await self._run(Again(upload, source, "", trace.INVALID_SPAN), record)
 
     async def _run(self, again: Again, record: JobRecord | None) -> None:
+        """Publish the run after the one that was read as ended; once, however many ask for it at a time."""
         job_id = again.upload.job_id or ""
-        for _ in range(_TRIES):
-            run = max(again.upload.run, record.run if record else 0) + 1
-            with _span(again, record) as span:
-                outcome = await self._call(again, record, run, span)
-            if outcome == _PUBLISHED:
-                log.info("job runs again", job_id=job_id, **telemetry.ids(span), run=run, letter=again.letter or None)
-                return
-            if outcome == _NO_LETTER:
-                raise NotFound("There is no such dead letter.")
-            if outcome == _DELETED:
-                raise Expired("This job was deleted.")
-            record = await self._record(again.upload.owner, job_id)
-            if record is not None and record.run == run and not record.terminal:
-                # Our own call whose reply was lost, or a twin of it: that run is on its way.
-                return
-        raise Overloaded("This job keeps changing; try again.")
+        run = max(again.upload.run, record.run if record else 0) + 1
+        with _span(again, record) as span:
+            outcome = await self._call(again, record, run, span)
+        if outcome == _PUBLISHED:
+            log.info("job runs again", job_id=job_id, **telemetry.ids(span), run=run, letter=again.letter or None)
+        elif outcome == _NO_LETTER:
+            raise NotFound("There is no such dead letter.")
+        elif outcome == _DELETED:
+            raise Expired("This job was deleted.")
+        elif outcome == _NOT_FAILED:
+            raise NotFailed("This job is done or runs again already; only a failed or cancelled one can run again.")
+        # Else our own call whose reply was lost, or a twin of it, began that run, which may even be over.
 
     async def _call(self, again: Again, record: JobRecord | None, run: int, span: Span) -> int:
         event = msgspec.structs.replace(again.upload, run=run)
@@ -119,6 +116,7 @@ class Replayer:
         arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
         traced = [*trace_context.carrier(span), telemetry.trace_id(span)]
         rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
+        rest.append(again.upload.run if again.letter else "")
         return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
 
     async def _record(self, owner: str, job_id: str) -> JobRecord | None:

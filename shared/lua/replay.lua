@@ -6,24 +6,37 @@
 -- ARGV  1 id of the dead letter (empty: a retry without one)   2 job id   3 owner   4 batch   5 the next run
 --       6 upload event of that run as JSON   7 traceparent   8 tracestate   9 trace id   10 channel of changes
 --       11 seconds a live job is kept   12 creation in ms, for a job whose record is over   13 1 if bulk, else empty
--- Returns 1 published; 0 there is no such dead letter; -1 the job is in that run or a later one already; -2 it was
---         deleted.
+--       14 run of the dead letter (empty: a retry without one)
+-- Returns 1 published; 0 there is no such dead letter; -1 the job is in that run or a later one already, and the letter
+--         is gone; -2 it was deleted; -3 it neither failed nor was cancelled.
 --
 -- The run is chosen by the caller, so that the event is written without reading JSON here; a script that finds this run
--- or a later one publishes nothing. Safe to repeat for that reason: each run is published once. Without the flag
--- allow-oom a full server refuses it whole, like any new work.
+-- or a later one publishes nothing, whatever became of that run. Safe to repeat for that reason: each run is published
+-- once. A letter is itself the proof that its run failed, though the projection may not know yet: a job that is live in
+-- that run is started anew. Without the flag allow-oom a full server refuses it whole, like any new work.
 local letter, job, owner, batch, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local state, known_run, known_owner = unpack(redis.call('HMGET', KEYS[3], 'state', 'run', 'owner'))
 if state == 'deleted' or (state and known_owner ~= owner) then
   return -2
 end
-if state and tonumber(known_run or 1) >= tonumber(run) then
+known_run = tonumber(known_run or 1)
+if state and known_run >= tonumber(run) then
+  if letter ~= '' then
+    redis.call('XDEL', KEYS[1], letter)
+  end
   return -1
 end
-if letter ~= '' and redis.call('XDEL', KEYS[1], letter) == 0 then
+if letter ~= '' and #redis.call('XRANGE', KEYS[1], letter, letter) == 0 then
   return 0
 end
-local ended = state == 'done' or state == 'failed' or state == 'cancelled'
+local ended = state == 'failed' or state == 'cancelled'
+local buried = letter ~= '' and state ~= 'done' and known_run <= tonumber(ARGV[14])
+if state and not ended and not buried then
+  return -3
+end
+if letter ~= '' then
+  redis.call('XDEL', KEYS[1], letter)
+end
 if not state then
   redis.call('HSET', KEYS[3], 'owner', owner, 'batch', batch, 'created', ARGV[12])
   redis.call('ZADD', KEYS[5], ARGV[12], job)

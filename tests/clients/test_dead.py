@@ -44,14 +44,16 @@ def test_what_a_stranger_wrote_does_not_steer_the_terminal(scripted: ScriptedSer
     assert not {"\x1b", "\x07"} & set(shown.text)
 
 
-def test_a_letter_of_a_deleted_job_does_not_stop_the_others(scripted: ScriptedServer, command: Command) -> None:
-    page = Answer(body=b'{"dead_letters":[{"id":"0-1-0"},{"id":"0-2-0"},{"id":"0-3-0"}]}')
-    scripted.will_answer(page, problem(410, "expired"), problem(404, "not_found"), Answer(202))
+def test_a_letter_that_cannot_be_replayed_does_not_stop_the_others(scripted: ScriptedServer, command: Command) -> None:
+    page = Answer(body=b'{"dead_letters":[{"id":"0-1-0"},{"id":"0-2-0"},{"id":"0-3-0"},{"id":"0-4-0"}]}')
+    refusals = problem(410, "expired"), problem(404, "not_found"), problem(409, "not_failed")
+    scripted.will_answer(page, *refusals, Answer(202))
     outcome = command("dead", "replay", "--all", "--json", "--url", scripted.url)
     assert [(letter["id"], letter["outcome"]) for letter in outcome.documents] == [
         ("0-1-0", "expired"),
         ("0-2-0", "not_found"),
-        ("0-3-0", "replayed"),
+        ("0-3-0", "not_failed"),
+        ("0-4-0", "replayed"),
     ]
     assert outcome.code == 1
 

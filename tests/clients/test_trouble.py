@@ -110,3 +110,45 @@ def test_a_service_that_stays_away_is_given_up(unused_port: int) -> None:
             client.filters()
         with pytest.raises(Unreachable):
             client.wait("0-1")
+
+
+def _job(state: str) -> Answer:
+    return Answer(body=job("0-1", state))
+
+
+LOST = Answer(200, b"{}", breaks=True)
+
+
+@pytest.mark.parametrize("lost", [LOST, problem(502, "gateway"), problem(503, "overloaded", Retry_After="0")])
+@pytest.mark.parametrize("after", [_job("cancelled"), _job("done"), problem(410, "expired")])
+def test_a_cancel_whose_answer_was_lost_never_becomes_a_delete(
+    scripted: ScriptedServer, lost: Answer, after: Answer
+) -> None:
+    scripted.will_answer(_job("processing"), lost, after)
+    with Client(scripted.url) as client:
+        client.delete("0-1")
+    assert [one.method for one in scripted.received] == ["GET", "DELETE", "GET"]
+
+
+@pytest.mark.parametrize("state", ["processing", "done"])
+def test_a_delete_that_changed_nothing_is_sent_again(scripted: ScriptedServer, state: str) -> None:
+    scripted.will_answer(_job(state), LOST, _job(state), Answer(200))
+    with Client(scripted.url) as client:
+        client.delete("0-1")
+    assert [one.method for one in scripted.received] == ["GET", "DELETE"] * 2
+
+
+def test_what_is_deleted_already_is_not_deleted_again(scripted: ScriptedServer) -> None:
+    scripted.will_answer(problem(410, "expired"))
+    with Client(scripted.url) as client:
+        client.delete("0-1")
+    assert [one.method for one in scripted.received] == ["GET"]
+
+
+def test_deleting_is_given_up_when_time_is_over(scripted: ScriptedServer) -> None:
+    scripted.will_answer(_job("done"), LOST)
+    with Client(scripted.url, retry_for=0) as client, pytest.raises(Unreachable):
+        client.delete("0-1")
+    scripted.will_answer(_job("done"), problem(503, "overloaded", Retry_After="60"))
+    with Client(scripted.url) as client, pytest.raises(Overloaded):
+        client.delete("0-1")

@@ -3,10 +3,14 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter
 
+from services.results.letters import Letters
 from services.results.models import DeadLetterPage, WholeDeadLetter
+from services.results.reader import Reader
+from services.results.replay import Replayer
 from shared import dead_letters, keys
 from shared.entries import Entry, Source
 from shared.events import ImageUploaded, encode
+from shared.records import JobRecord
 from tests.results.story import SOURCE, Story, failed
 
 UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
@@ -72,6 +76,77 @@ async def test_a_replay_happens_once(story: Story, http: httpx.AsyncClient) -> N
     await http.post(f"/v1/dead-letters/{letter_id}/replay")
     assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 404
     assert len(await published(story)) == 1
+
+
+async def test_the_letter_of_a_job_that_was_retried_and_is_done_starts_nothing(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    job_id, letter_id = await given_up(story)
+    await http.post(f"/v1/jobs/{job_id}/retry")
+    for state in ("queued", "done"):
+        answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_failed")
+        job = await story.job(job_id)
+        assert (job.state, job.run) == (state, 2)
+        await story.finish(job_id)
+    assert (await http.post("/v1/dead-letters/replay")).json() == {"replayed": [], "remaining": 1}
+    assert len(await published(story)) == 1
+
+
+async def test_a_letter_is_replayed_before_the_projection_knows_of_its_failure(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    first = await story.upload_of(job_id)
+    letter_id = await bury(story, job_id, {b"data": encode(first)})
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 202
+    await story.project(failed(first, code="gave_up"))
+    job = await story.job(job_id)
+    assert (job.state, job.run) == ("queued", 2)
+
+
+class EarlierReader(Reader):
+    """Reads a job as it was before whatever happened since, the first time."""
+
+    def __init__(self, story: Story, earlier: JobRecord) -> None:
+        super().__init__(story.redis, partitions=1)
+        self._earlier = [earlier]
+
+    async def job(self, owner: str, job_id: str) -> JobRecord:
+        return self._earlier.pop() if self._earlier else await super().job(owner, job_id)
+
+
+@pytest.mark.parametrize("ending", ["live", "failed", "done"])
+async def test_two_retries_at_a_time_start_one_run_whatever_becomes_of_it(
+    story: Story, http: httpx.AsyncClient, ending: str
+) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.redis.delete(UPLOADS.stream)
+    await story.fail(job_id)
+    twin = Replayer(EarlierReader(story, await story.job(job_id)))
+    await http.post(f"/v1/jobs/{job_id}/retry")
+    if ending != "live":
+        await (story.fail(job_id) if ending == "failed" else story.finish(job_id))
+    before = await story.job(job_id)
+    await twin.retry("local", job_id)
+    assert await story.job(job_id) == before
+    assert before.run == 2
+    assert len(await published(story)) == 1
+
+
+async def test_two_replays_at_a_time_start_one_run_even_if_it_is_done_by_then(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    job_id, letter_id = await given_up(story)
+    dead = await Letters(story.redis, partitions=1).get("local", letter_id)
+    twin = Replayer(EarlierReader(story, await story.job(job_id)))
+    await http.post(f"/v1/dead-letters/{letter_id}/replay")
+    await story.finish(job_id)
+    assert await twin.put_back(dead) == job_id
+    job = await story.job(job_id)
+    assert (job.state, job.run) == ("done", 2)
+    assert len(await published(story)) == 1
+    assert await story.redis.hget(keys.batch(0, "0-batch"), "terminal") == b"1"
 
 
 async def test_a_job_whose_record_is_over_is_recorded_again_by_its_replay(

@@ -1,8 +1,14 @@
+from collections.abc import Awaitable, Callable
+
 import httpx
 import pytest
 from pydantic import TypeAdapter
 
+from services.results.cancel import cancel_or_delete
 from services.results.models import JobDocument
+from services.results.reader import Reader
+from shared import keys
+from shared.records import JobRecord
 from tests.results.story import Story, processed
 
 
@@ -104,6 +110,45 @@ async def test_deleting_a_finished_job_leaves_a_tombstone(story: Story, http: ht
         assert (gone.status_code, gone.json()["code"]) == (410, "expired")
     assert (await http.get("/v1/jobs")).json()["jobs"] == []
     assert (await http.delete(f"/v1/jobs/{job_id}")).json()["state"] == "deleted"
+
+
+class EarlierReader(Reader):
+    """Reads a job the first time as it was before what happens then."""
+
+    def __init__(self, story: Story, happens: Callable[[str], Awaitable[object]]) -> None:
+        super().__init__(story.redis, partitions=1)
+        self._happens: Callable[[str], Awaitable[object]] | None = happens
+
+    async def job(self, owner: str, job_id: str) -> JobRecord:
+        record = await super().job(owner, job_id)
+        if self._happens is not None:
+            happens, self._happens = self._happens, None
+            await happens(job_id)
+        return record
+
+
+@pytest.mark.parametrize("ending", ["done", "failed", "cancelled"])
+async def test_a_live_job_that_ends_at_the_same_moment_is_not_deleted(story: Story, ending: str) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+
+    async def cancel(job_id: str) -> None:
+        await cancel_or_delete(Reader(story.redis, partitions=1), "local", job_id, retention=3600)
+
+    end = {"done": story.finish, "failed": story.fail, "cancelled": cancel}[ending]
+    record = await cancel_or_delete(EarlierReader(story, end), "local", job_id, retention=3600)
+    assert record.state == ending
+    assert (await story.job(job_id)).state == ending
+    assert await story.redis.hget(keys.batch(0, "0-batch"), "terminal") == b"1"
+
+
+async def test_an_ended_job_that_runs_anew_at_the_same_moment_is_left_alone(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.fail(job_id)
+    again = EarlierReader(story, lambda job_id: http.post(f"/v1/jobs/{job_id}/retry"))
+    record = await cancel_or_delete(again, "local", job_id, retention=3600)
+    assert (record.state, record.run) == ("queued", 2)
 
 
 async def test_a_job_can_be_cancelled_while_the_server_is_full(http: httpx.AsyncClient, story: Story) -> None:

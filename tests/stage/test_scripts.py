@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from shared import keys, schema, scripts
 from shared.groups import Housekeeper
-from tests.stage.conftest import UPLOADS, WaitUntil, publish, read_as, starts
+from tests.stage.conftest import UPLOADS, publish, read_as, starts
 
 PROGRESS = keys.progress(0)
 
@@ -249,23 +249,6 @@ async def test_release_hands_on_every_pending_entry_and_takes_back_its_start(red
     assert names == [keys.RELEASED.encode()]
     idle = await redis.xpending_range(UPLOADS.stream, UPLOADS.group, "-", "+", 10)
     assert all(one["time_since_delivered"] >= 10_000 for one in idle)
-
-
-async def test_the_reaper_spares_the_living_and_keeps_the_count_of_the_dead(
-    redis: Redis, wait_until: WaitUntil
-) -> None:
-    entry_ids = await publish(redis, 2)
-    await read_as(redis, "silent", 1)
-    housekeeper = Housekeeper(redis, lease_ms=100)
-
-    async def silent_long_enough() -> bool:
-        consumers = await redis.xinfo_consumers(UPLOADS.stream, UPLOADS.group)
-        return consumers[0]["idle"] > 300
-
-    await wait_until(silent_long_enough)
-    await redis.xreadgroup(UPLOADS.group, "alive", {UPLOADS.stream: ">"}, count=1)
-    assert await housekeeper.reap(UPLOADS) == 1
-    assert await starts(redis) == {entry_ids[0]: (keys.RELEASED, 1), entry_ids[1]: ("alive", 1)}
 
 
 async def test_trim_removes_only_what_every_group_acknowledged(redis: Redis) -> None:
