@@ -8,7 +8,7 @@ from infra.errors import WrongUsage
 
 #: Below the ports that systems hand out to outgoing connections (Linux: 32768 and up, others: 49152 and up), so that
 #: no connection takes a port between our choice of it and its use.
-_CANDIDATES: Final = range(20_000, 32_000)
+_CANDIDATES: Final = range(10_000, 32_000)
 _TRIES: Final = 200
 
 

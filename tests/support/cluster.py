@@ -76,13 +76,17 @@ class Cluster:
         return f"redis://{self.user[0]}:{acl.PASSWORD}@127.0.0.1:{self.nodes[0].port}/0"
 
     def owner(self, key: str) -> Node:
-        """The master that has the slot of a key."""
+        """The master that has the slot of a key; waits while one is taking over from another."""
         slot = key_slot(key.encode())
-        node = next(node for node in self.nodes if node.process.poll() is None)
-        for first, last, (_, port, *_), *_ in _slots(node):
-            if first <= slot <= last:
-                return next(node for node in self.nodes if node.port == port)
-        raise AssertionError(f"nobody has the slot of {key}")
+
+        def found() -> Node | None:
+            asked = next(node for node in self.nodes if node.process.poll() is None)
+            ports = [port for first, last, (_, port, *_), *_ in _slots(asked) if first <= slot <= last]
+            return next((node for node in self.nodes if node.port in ports), None)
+
+        node = wait_until(found)
+        assert node is not None
+        return node
 
     def start(self) -> Node:
         """One more server, which knows no other yet."""
