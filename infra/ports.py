@@ -2,6 +2,9 @@
 
 import random
 import socket
+import sys
+from collections import deque
+from contextlib import suppress
 from typing import Final
 
 from infra.errors import WrongUsage
@@ -10,24 +13,53 @@ from infra.errors import WrongUsage
 #: no connection takes a port between our choice of it and its use.
 _CANDIDATES: Final = range(10_000, 32_000)
 _TRIES: Final = 200
+#: Sockets that keep the ports we chose last from being chosen by another program until they are listened on, which is
+#: soon; so a long program that chooses many ports keeps only these descriptors.
+_KEPT: Final[deque[socket.socket]] = deque(maxlen=64)
 
 
 def free_port(host: str, *, preferred: int | None = None) -> int:
-    """A port that nobody listens on; `preferred` if that is one."""
-    candidates = [preferred] if preferred else []
-    candidates += random.sample(_CANDIDATES, _TRIES)
-    for port in candidates:
-        if is_free(host, port):
-            return port
+    """A port that nobody listens on; `preferred` if that is one.
+
+    No other call of this function gives the same one meanwhile, in no process of a Linux machine. A program that
+    sets SO_REUSEADDR, as servers do, can listen on it.
+    """
+    if preferred and _is_free(host, preferred):
+        return preferred
+    for port in random.sample(_CANDIDATES, _TRIES):
+        with suppress(OSError):
+            return _keep(host, port)
     raise WrongUsage(f"No free port found at {host} after {_TRIES} tries.")
 
 
-def is_free(host: str, port: int) -> bool:
+def _is_free(host: str, port: int) -> bool:
     try:
         _try(host, port)
     except OSError:
         return False
     return True
+
+
+def _keep(host: str, port: int) -> int:
+    """Bind without listening, which fails where anyone has bound; raises OSError then.
+
+    Linux lets a second socket bind and listen if both allow it and the first does not listen (socket(7)); hence the
+    option comes after our own bind. BSD systems do not, so there the port is only tried.
+    """
+    holder = _socket(host)
+    try:
+        holder.bind((host, port))
+    except OSError:
+        holder.close()
+        raise
+    if sys.platform != "linux":
+        holder.close()
+        return port
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if len(_KEPT) == _KEPT.maxlen:
+        _KEPT.popleft().close()
+    _KEPT.append(holder)
+    return port
 
 
 def claim(host: str, port: int) -> int:
@@ -68,8 +100,11 @@ def _belongs_here(host: str) -> bool:
 
 def _try(host: str, port: int) -> None:
     """Listen there for a moment; raises OSError when that cannot be done."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with _socket(host) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen()
+
+
+def _socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
