@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -29,33 +30,43 @@ WORKERS = 2
 CHAIN: list[FilterSpec] = [{"name": "sepia"}]
 
 
+@dataclass(frozen=True)
+class Round:
+    """One measured run: images per second and CPU milliseconds per image, by process."""
+
+    rate: float
+    cpu: dict[str, float]
+
+
 def main() -> None:
     parser = report.arguments("images", "1 MP JPEG, sepia: stream, HTTP, and the bare engine.", rounds=3)
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--photo", type=Path, help="JPEG to develop; default: a made one of 1 MP")
     options = parser.parse_args()
     photo = options.photo.read_bytes() if options.photo else textured_jpeg(1152, 868)
-    rates: dict[str, list[float]] = {"bare": [], "stream": [], "http": []}
+    sides: dict[str, list[Round]] = {"bare": [], "stream": [], "http": []}
     with stack("ingest", "process", "results", workers=WORKERS) as running:
         for _ in range(options.rounds):
-            rates["bare"].append(bare(_pictures(photo, options.images)))
-            rates["stream"].append(asyncio.run(by_stream(running, _pictures(photo, options.images))))
-            rates["http"].append(asyncio.run(by_http(running, _pictures(photo, options.images))))
-    report.tell("images", describe(rates, options.images), options.write)
+            sides["bare"].append(bare(_pictures(photo, options.images)))
+            sides["stream"].append(asyncio.run(by_stream(running, _pictures(photo, options.images))))
+            sides["http"].append(asyncio.run(by_http(running, _pictures(photo, options.images))))
+    report.tell("images", describe(sides, options.images), options.write)
 
 
-def describe(rates: dict[str, list[float]], images: int) -> list[str]:
-    floor = report.median(rates["bare"])
+def describe(sides: dict[str, list[Round]], images: int) -> list[str]:
+    floor = report.median(one.rate for one in sides["bare"])
     names = {"bare": f"{WORKERS} bare processes", "stream": "published on the stream", "http": "uploaded over HTTP"}
-    rows = [
-        [names[side], f"{report.median(values):.1f}", f"{report.median(values) / floor:.2f}"]
-        for side, values in rates.items()
-    ]
+    rows = []
+    for side, rounds in sides.items():
+        rate = report.median(one.rate for one in rounds)
+        costs = {name: report.median(one.cpu[name] for one in rounds) for name in rounds[0].cpu}
+        rows.append([names[side], f"{rate:.1f}", f"{rate / floor:.2f}", f"{sum(costs.values()):.2f}"])
+        rows += [[f"· {name}", "", "", f"{cost:.2f}"] for name, cost in costs.items() if cost]
     return [
         report.conditions("opencv-python-headless", "numba", "simplejpeg", "faststream", "redis"),
-        f"{images} pictures of 1 MP, sepia, JPEG quality 90; {len(rates['bare'])} rounds, interleaved.",
+        f"{images} pictures of 1 MP, sepia, JPEG quality 90; {len(sides['bare'])} rounds, interleaved.",
         "",
-        *report.table(["JPEG → sepia → JPEG", "images/s", "of the bare rate"], rows),
+        *report.table(["JPEG → sepia → JPEG", "images/s", "of the bare rate", "ms CPU per image"], rows),
     ]
 
 
@@ -64,27 +75,31 @@ def _pictures(photo: bytes, number: int) -> list[bytes]:
     return [photo + os.urandom(8) for _ in range(number)]
 
 
-def bare(pictures: Sequence[bytes]) -> float:
-    """Images per second of processes that only decode, filter and encode: our engine with our settings of malloc."""
+def bare(pictures: Sequence[bytes]) -> Round:
+    """Processes that only decode, filter and encode: our engine with our settings of malloc."""
     os.environ.update(ENVIRONMENT)
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_develop, pictures[: 4 * WORKERS]))
         start = time.perf_counter()
-        list(pool.map(_develop, pictures, chunksize=4))
-        return len(pictures) / (time.perf_counter() - start)
+        used = list(pool.map(_develop, pictures, chunksize=4))
+        rate = len(pictures) / (time.perf_counter() - start)
+    return Round(rate, {"bare": sum(used) / len(used) * 1000})
 
 
-def _develop(picture: bytes) -> None:
+def _develop(picture: bytes) -> float:
+    """CPU seconds that one image took."""
+    start = time.process_time()
     cv2.setNumThreads(1)
     request = Request(job_id="0-bare", source="inbox/picture", owner="local", filters=CHAIN)
     work = pipeline.Development(request, BlobStore("memory://"))
     work.data, work.header, work.chain = memoryview(picture), read_header(memoryview(picture)), read_chain(CHAIN)
     for step in (pipeline.decode, pipeline.filters, pipeline.encode):
         step(work)
+    return time.process_time() - start
 
 
-async def by_stream(running: Running, pictures: Sequence[bytes]) -> float:
-    """Images per second from the first XADD to the last recorded result; the pictures are in the store before."""
+async def by_stream(running: Running, pictures: Sequence[bytes]) -> Round:
+    """From the first XADD to the last recorded result; the pictures are in the store before."""
     store = BlobStore(running.blob_url)
     names = []
     for picture in pictures:
@@ -92,17 +107,17 @@ async def by_stream(running: Running, pictures: Sequence[bytes]) -> float:
         store.put(names[-1], picture)
     async with Redis.from_url(running.redis_url) as redis:
         goal = await settled(redis) + 2 * len(pictures)
-        start = time.perf_counter()
+        before, start = running.cpu(), time.perf_counter()
         pipeline = redis.pipeline(transaction=False)
         for name in names:
             pipeline.xadd(keys.uploaded(0), {"data": events.encode(ImageUploaded(source=name, filters=CHAIN))})
         await pipeline.execute()
         await _until(redis, goal)
-        return len(pictures) / (time.perf_counter() - start)
+        return _round(running, before, start, len(pictures))
 
 
-async def by_http(running: Running, pictures: Sequence[bytes], concurrency: int = 8) -> float:
-    """Images per second from the first upload to the last recorded result."""
+async def by_http(running: Running, pictures: Sequence[bytes], concurrency: int = 8) -> Round:
+    """From the first upload to the last recorded result."""
     url = running.http["ingest"] + "/v1/images?filters=sepia"
     left = iter(pictures)
 
@@ -112,12 +127,17 @@ async def by_http(running: Running, pictures: Sequence[bytes], concurrency: int 
 
     async with Redis.from_url(running.redis_url) as redis, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         goal = await settled(redis) + 2 * len(pictures)
-        start = time.perf_counter()
+        before, start = running.cpu(), time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(worker(client))
         await _until(redis, goal)
-        return len(pictures) / (time.perf_counter() - start)
+        return _round(running, before, start, len(pictures))
+
+
+def _round(running: Running, before: dict[str, float], start: float, images: int) -> Round:
+    rate = images / (time.perf_counter() - start)
+    return Round(rate, {name: (used - before[name]) / images * 1000 for name, used in running.cpu().items()})
 
 
 async def _until(redis: Redis, goal: int) -> None:

@@ -35,8 +35,13 @@ class Running:
     processes: Mapping[str, psutil.Process]
 
     def cpu(self) -> dict[str, float]:
-        """CPU seconds that each process has used so far, children included."""
-        return {name: cpu_seconds(process) for name, process in self.processes.items()}
+        """CPU seconds that each process has used so far, and those of all its children under `NAME's children`."""
+        used: dict[str, float] = {}
+        for name, process in self.processes.items():
+            own = process.cpu_times()
+            used[name] = own.user + own.system
+            used[f"{name}'s children"] = cpu_seconds(process) - used[name]
+        return used
 
     @contextmanager
     def paused(self, *services: str) -> Iterator[None]:
