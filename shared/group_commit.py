@@ -1,7 +1,7 @@
 """Group commit: calls made at one time share one round trip, and one made alone goes at once.
 
 As databases do with their log: while one commit is on its way, those who come wait for its end, and then the first of
-them commits for all. Nobody waits for a timer.
+them commits for all. Nobody waits for a timer, unless a `linger` is given.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ class GroupCommit(Generic[Item, Outcome]):
 
     `commit` returns what each item is answered, in order; an answer that is an exception is raised to its caller
     alone. It must be safe to repeat: when a caller that commits for others is cancelled, they commit again.
+    `linger` tells how many seconds to wait for others before a commit.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class GroupCommit(Generic[Item, Outcome]):
         *,
         weight: Callable[[Item], int],
         most: int,
+        linger: Callable[[], float] = lambda: 0,
     ) -> None:
         self._commit = commit
+        self._linger = linger
         self._weight = weight
         self._most = most
         self._queue: deque[_Turn[Item, Outcome]] = deque()
@@ -72,6 +75,8 @@ class GroupCommit(Generic[Item, Outcome]):
         return turn.outcome
 
     async def _lead(self) -> None:
+        if (pause := self._linger()) > 0:
+            await asyncio.sleep(pause)
         group = self._next_group()
         outcomes = await self._commit([turn.item for turn in group])
         for turn, outcome in zip(group, outcomes, strict=True):

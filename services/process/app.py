@@ -61,7 +61,7 @@ class ProcessService:
             lanes=AHEAD * self._pool.size,
             obituary=self._developer.obituary,
         )
-        self._developer.stage = self._stage
+        self._developer.serve(self._stage)
         self._beating = Chore("offer filters", self._offer, pause=_HEARTBEAT, outage=self._stage.outage)
         self._heartbeat: asyncio.Task[None] | None = None
         self._counted: dict[str, int] = {}

@@ -37,9 +37,14 @@ class Facts:
         read = {key: _read(key, value) for key, value in zip(result_keys, values, strict=True) if value}
         return {key: result for key, result in read.items() if result is not None}
 
-    async def remember(self, result: Result) -> None:
+    async def remember(self, results: Sequence[Result]) -> None:
+        if not results:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for result in results:
+            pipeline.set(keys.cache(result.key), msgspec.json.encode(result), ex=_seconds_of_today_left())
         try:
-            await self._redis.set(keys.cache(result.key), msgspec.json.encode(result), ex=_seconds_of_today_left())
+            await pipeline.execute()
         except (RedisError, OSError) as error:
             log.debug("facts not kept", error=str(error))
 

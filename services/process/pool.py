@@ -70,6 +70,11 @@ class Pool:
         return len(self._workers) - self._turns.idle
 
     @property
+    def crowded(self) -> bool:
+        """Whether more images wait than the children will take next."""
+        return self._turns.waiting > self.size
+
+    @property
     def resident(self) -> int:
         """Resident memory of all children in bytes, as they last told it."""
         return sum(child.resident for child in self._workers)

@@ -38,6 +38,11 @@ class Turns(Generic[Child]):
         """Children without work."""
         return len(self._idle)
 
+    @property
+    def waiting(self) -> int:
+        """Images that wait for a child."""
+        return len(self._normal) + len(self._bulk)
+
     def free(self, child: Child) -> None:
         """A child has no work, or none any more."""
         self._idle.append(child)

@@ -1,41 +1,57 @@
 #!lua flags=allow-oom
--- Work on one entry starts: say so, unless the entry was lost or its job is over.
+-- Work on some entries of one stream starts: say so, unless an entry was lost or its job is over.
 --
--- KEYS  1 upload stream   2 progress stream   3 job hash
--- ARGV  1 group   2 consumer   3 entry id   4 run of the event
---       5 `started` event as JSON, empty to publish none   6 traceparent   7 tracestate   8 number of this attempt
--- Returns two numbers: 1 started, 0 lost (another consumer owns the entry, or nobody does any more) or
+-- KEYS  1 upload stream   2 progress stream   then the job hash of each entry
+-- ARGV  1 group   2 consumer   then six for each entry: entry id, run of the event, `started` event as JSON (empty to
+--       publish none), traceparent, tracestate, number of this attempt
+-- Returns two numbers for each entry: 1 started, 0 lost (another consumer owns it, or nobody does any more) or
 --         -1 over (the job was cancelled or deleted, or runs anew: the entry is acknowledged, nothing is published);
 --         and when the attempt before this one began in ms, 0 where that is not known.
 --
 -- A repeat after a lost reply may publish `started` twice, which the projection ignores.
-local group, consumer, id = ARGV[1], ARGV[2], ARGV[3]
-if #redis.call('XPENDING', KEYS[1], group, id, id, 1, consumer) == 0 then
-  return {0, 0}
-end
-local state, run, started, tried = unpack(redis.call('HMGET', KEYS[3], 'state', 'run', 'started', 'tried'))
-if state == 'cancelled' or state == 'deleted' or (run and tonumber(run) > tonumber(ARGV[4])) then
-  redis.call('XACK', KEYS[1], group, id)
-  return {-1, 0}
-end
-if ARGV[5] ~= '' then
-  local fields = {'data', ARGV[5]}
-  if ARGV[6] ~= '' then
-    fields[3], fields[4] = 'traceparent', ARGV[6]
-    if ARGV[7] ~= '' then
-      fields[5], fields[6] = 'tracestate', ARGV[7]
-    end
+local stream, progress, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+
+local function say(event, traceparent, tracestate)
+  if traceparent == '' then
+    redis.call('XADD', progress, '*', 'data', event)
+  elseif tracestate == '' then
+    redis.call('XADD', progress, '*', 'data', event, 'traceparent', traceparent)
+  else
+    redis.call('XADD', progress, '*', 'data', event, 'traceparent', traceparent, 'tracestate', tracestate)
   end
-  redis.call('XADD', KEYS[2], '*', unpack(fields))
 end
-local before = 0
-if tonumber(ARGV[8]) > 1 then
-  -- `tried` may be of an earlier run, which began before this one.
-  before = math.max(tonumber(tried or 0), tonumber(started or 0))
+
+-- Note this attempt in the job; returns when the one before it began.
+local function again(job, state, started, tried)
   if state then
     local clock = redis.call('TIME')
     local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-    redis.call('HSET', KEYS[3], 'tried', now, 'tried_by', consumer)
+    redis.call('HSET', job, 'tried', now, 'tried_by', consumer)
   end
+  -- `tried` may be of an earlier run, which began before this one.
+  return math.max(tonumber(tried or 0), tonumber(started or 0))
 end
-return {1, before}
+
+local answers = {}
+for i = 3, #KEYS do
+  local job, at = KEYS[i], 3 + 6 * (i - 3)
+  local id, run, event, traceparent, tracestate, attempt = unpack(ARGV, at, at + 5)
+  local answer, before = 0, 0
+  if #redis.call('XPENDING', stream, group, id, id, 1, consumer) == 1 then
+    local state, latest, started, tried = unpack(redis.call('HMGET', job, 'state', 'run', 'started', 'tried'))
+    if state == 'cancelled' or state == 'deleted' or (latest and tonumber(latest) > tonumber(run)) then
+      redis.call('XACK', stream, group, id)
+      answer = -1
+    else
+      if event ~= '' then
+        say(event, traceparent, tracestate)
+      end
+      if tonumber(attempt) > 1 then
+        before = again(job, state, started, tried)
+      end
+      answer = 1
+    end
+  end
+  answers[#answers + 1], answers[#answers + 2] = answer, before
+end
+return answers

@@ -97,3 +97,17 @@ async def test_a_follower_that_is_cancelled_as_it_takes_over_passes_on() -> None
     log.gate.set()
 
     assert await tasks[2] == "C"
+
+
+async def test_with_a_linger_those_who_come_a_little_later_are_committed_together() -> None:
+    groups: list[list[int]] = []
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        groups.append(list(items))
+        return items
+
+    lingering: GroupCommit[int, int] = GroupCommit(commit, weight=lambda _: 1, most=10, linger=lambda: 0.05)
+    first = asyncio.create_task(lingering.add(1))
+    await asyncio.sleep(0)
+    assert await asyncio.gather(lingering.add(2), first) == [2, 1]
+    assert groups == [[1, 2]]

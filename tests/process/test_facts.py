@@ -24,7 +24,7 @@ def fact(key: str) -> Result:
 @pytest.mark.parametrize("value", [b"nonsense", b"\xff", b"{}", b"null", msgspec.json.encode(fact("results/other"))])
 async def test_a_value_that_is_no_fact_hides_no_other(redis: Redis, value: bytes) -> None:
     facts = Facts(redis)
-    await facts.remember(fact("results/good"))
+    await facts.remember([fact("results/good")])
     await redis.set(keys.cache("results/bad"), value)
     known = await facts.find(["results/bad", "results/none", "results/good"])
     assert known == {"results/good": fact("results/good")}

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from services.process import developer
+from services.process import attempts
 from services.process.developer import Developer
 from services.process.door import PoolDoor
 from services.process.metrics import Metrics
@@ -30,6 +30,8 @@ EVENT = ImageUploaded(source="inbox/cat.jpg", job_id="0-a", filters=[{"name": "s
 class UnservedPool:
     """Reports that the store does not serve the image."""
 
+    crowded = False
+
     async def develop(self, _: Request, **__: bool) -> Report:
         return Report(error=Failure("storage_unavailable", "The store does not give it."), retryable=True)
 
@@ -44,12 +46,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
     redis: Redis, redis_url: str, blob_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(developer, "_STORE_TRIES", 1)
+    monkeypatch.setattr(attempts, "_STORE_TRIES", 1)
     settings = ProcessSettings(redis_url=redis_url, blob_url=blob_url, lease=0.5, max_attempts=2)
     door = PoolDoor(1)
     made = Developer(settings, redis, BlobStore(blob_url), UnservedPool(), door, Metrics(CollectorRegistry()))
     stage = Stage(settings, redis, [UPLOADS], made.handle, door=door, lanes=1, obituary=made.obituary)
-    made.stage = stage
+    made.serve(stage)
     await redis.xadd(UPLOADS.stream, {"data": encode(EVENT)})
     await stage.start()
     try:

@@ -223,6 +223,27 @@ async def test_start_publishes_for_the_owner_only_and_never_for_a_job_that_is_ov
     assert await starts(redis) == {}
 
 
+async def test_start_tells_of_each_entry_of_a_batch(redis: Redis) -> None:
+    ours, lost, over = await publish(redis, 3)
+    await read_as(redis, "a", 1)
+    for consumer in ("b", "a"):
+        await redis.xreadgroup(UPLOADS.group, consumer, {UPLOADS.stream: ">"}, count=1)
+    await redis.hset(keys.job(0, "0-z"), mapping={"state": "cancelled"})
+    names = [UPLOADS.stream, PROGRESS, *(keys.job(0, job) for job in ("0-x", "0-y", "0-z"))]
+    entries = (
+        (ours, 1, '{"n":1}', "00-parent", "state", 1),
+        (lost, 1, '{"n":2}', "", "", 1),
+        (over, 1, '{"n":3}', "", "", 1),
+    )
+    answers = await scripts.load(redis, "start")(
+        keys=names, args=[UPLOADS.group, "a", *(part for entry in entries for part in entry)]
+    )
+    assert answers == [1, 0, 0, 0, -1, 0]
+    told = [fields for _, fields in await redis.xrange(PROGRESS)]
+    assert told == [{b"data": b'{"n":1}', b"traceparent": b"00-parent", b"tracestate": b"state"}]
+    assert set(await starts(redis)) == {ours, lost}
+
+
 async def test_bury_keeps_the_entry_as_it_came(redis: Redis) -> None:
     entry_id = (await redis.xadd(UPLOADS.stream, {b"data": b"\xff\x00", b"other": b"1"})).decode()
     await read_as(redis, "a", 1)
