@@ -204,6 +204,6 @@ class Publisher:
         # In a thread of ours: those of the store's own event loop can meet the end of a short program and abort it.
         data = image.content if isinstance(image.content, bytes) else image.content.read_bytes()
         key = blob_key("originals", self._owner, digest_of(data))
-        if self._store.head(key) is None:
+        if not self._store.has(key):
             self._store.put(key, data)
         return key, len(data)

@@ -102,6 +102,8 @@ class BlobStore:
     def get(self, key: str) -> memoryview:
         """The bytes of one object, without a copy."""
         with self._translated(key):
+            if self._folder is not None:
+                return self._folder.read(check_key(key))
             return memoryview(obstore.get(self._store, check_key(key)).bytes())
 
     async def get_async(self, key: str) -> memoryview:
@@ -136,15 +138,20 @@ class BlobStore:
                 return False
         return True
 
-    def head(self, key: str) -> Blob | None:
-        """What the store knows of an object; none when it is not there."""
+    def has(self, key: str) -> bool:
+        """Whether there is an object under this key."""
         try:
             with self._translated(key):
-                return _blob(obstore.head(self._store, check_key(key)))
+                if self._folder is not None:
+                    self._folder.find(check_key(key))
+                else:
+                    obstore.head(self._store, check_key(key))
         except SourceNotFound:
-            return None
+            return False
+        return True
 
     async def head_async(self, key: str) -> Blob | None:
+        """What the store knows of an object; none when it is not there."""
         try:
             with self._translated(key):
                 return _blob(await obstore.head_async(self._store, check_key(key)))

@@ -1,15 +1,17 @@
-"""Writing objects into a store that is a folder: each whole or not at all.
+"""Writing and reading whole objects in a store that is a folder: each whole or not at all.
 
-obstore hands every one of these writes to a thread and waits for it. Where all cores are at work, as they are when
-uploads come in, the switches cost several times what the write does. So a folder is written here: from a thread
-directly, from an event loop with one hand-over for all small objects that come together. All else is obstore's.
+obstore hands every one of these calls to a thread and waits for it. Where all cores are at work, as they are when
+images come in, the switches cost several times what the call does. So a folder is written and read here: from a thread
+or process directly, from an event loop with one hand-over for all small objects that come together. All else is
+obstore's.
 """
 
 import asyncio
 import errno
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import getrandbits
 from typing import Final, TypeAlias
@@ -32,6 +34,17 @@ class Folder:
         self._writes: GroupCommit[_Object, int] = GroupCommit(
             self._write_together, weight=lambda one: len(one[1]), most=_TOGETHER
         )
+
+    def read(self, key: str) -> memoryview:
+        """All bytes of the object under `key`."""
+        with _no_such_name(key), (self.root / key).open("rb", buffering=0) as file:
+            return memoryview(file.readall())
+
+    def find(self, key: str) -> None:
+        """Raise unless there is an object under `key`."""
+        with _no_such_name(key):
+            if not stat.S_ISREG((self.root / key).stat().st_mode):
+                raise FileNotFoundError(errno.ENOENT, "not a file", key)
 
     def write(self, key: str, data: bytes | memoryview) -> int:
         """Put `data` under `key`, replacing what is there; returns its bytes.
@@ -68,6 +81,17 @@ class Folder:
             return self.write(key, data)
         except OSError as error:
             return error
+
+
+@contextmanager
+def _no_such_name(key: str) -> Iterator[None]:
+    """A key that leads through a file, or that no file can have as its name, is one of nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise FileNotFoundError(errno.ENOENT, error.strerror, key) from error
+        raise
 
 
 def _create(path: Path) -> int:

@@ -84,7 +84,10 @@ def warm_up() -> None:
 
 def resident() -> int:
     """Resident memory of this process in bytes; 0 where it cannot be told cheaply."""
-    return _status("VmRSS") if sys.platform == "linux" else 0
+    if sys.platform != "linux":
+        return 0
+    # The second number of proc(5) statm, in pages.
+    return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
 
 
 def _answer(data: bytes, store: BlobStore) -> Reply:

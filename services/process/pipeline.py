@@ -98,7 +98,7 @@ def guard(work: Development) -> None:
 
 def recall(work: Development) -> None:
     """Answer from the store when the very same result is there already."""
-    if work.store.head(work.key) is None:
+    if not work.store.has(work.key):
         return
     data = work.store.get(work.key)
     header = read_header(data)

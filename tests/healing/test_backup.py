@@ -35,7 +35,7 @@ def test_a_backup_taken_under_way_brings_back_every_job_and_its_result(system: S
             record = restored.hgetall(keys.job(0, job))
             assert record[b"state"] == b"done"
             result = record[b"event"].split(b'"key":"')[1].split(b'"')[0].decode()
-            assert store.head(result) is not None
+            assert store.has(result)
         groups = restored.xinfo_groups(keys.progress(0))
         assert [(group["name"], group["pending"], group["lag"]) for group in groups] == [(b"results", 0, 0)]
 

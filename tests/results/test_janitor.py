@@ -80,8 +80,8 @@ async def test_days_of_blobs_older_than_the_retention_and_two_days_go(
     for kind in ("originals", "results"):
         kept = [day for day in await store.days(kind) if day != "not-a-day"]
         assert kept == sorted(days_ago(number) for number in (0, 1, 2, 3))
-    assert store.head("inbox/cat.jpg")
-    assert store.head("originals/not-a-day/x")
+    assert store.has("inbox/cat.jpg")
+    assert store.has("originals/not-a-day/x")
 
 
 async def test_an_original_that_a_job_waits_for_is_kept(story: Story, store: BlobStore, redis_url: str) -> None:

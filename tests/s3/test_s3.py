@@ -105,7 +105,7 @@ def test_wrong_credentials_are_an_unavailable_store_and_not_shown(s3: S3, monkey
     for act in (
         lambda: store.put("inbox/x", b"1"),
         lambda: store.get("inbox/first"),
-        lambda: store.head("inbox/first"),
+        lambda: store.has("inbox/first"),
     ):
         with pytest.raises(StorageUnavailable) as refused:
             act()

@@ -9,7 +9,7 @@ import pytest
 from obstore.store import LocalStore
 
 from shared.blobs import BlobStore
-from shared.errors import StorageUnavailable
+from shared.errors import SourceNotFound, StorageUnavailable
 
 
 @pytest.fixture
@@ -35,6 +35,21 @@ async def test_what_is_put_again_replaces_what_was_there(store: BlobStore) -> No
     await store.put_async("inbox/one", b"longer than the next")
     await store.put_async("inbox/one", b"short")
     assert bytes(await store.get_async("inbox/one")) == b"short"
+
+
+@pytest.mark.parametrize("key", ["inbox/none", "inbox", "inbox/one/below", f"inbox/{'x' * 300}", "none/one"])
+def test_a_key_of_nothing_is_said_to_be_one(store: BlobStore, key: str) -> None:
+    store.put("inbox/one", b"x")
+    assert not store.has(key)
+    with pytest.raises(SourceNotFound):
+        store.get(key)
+
+
+def test_a_folder_that_is_not_mounted_is_no_empty_store(store: BlobStore, root: Path) -> None:
+    (root / ".darkroom").unlink()
+    for look in (store.has, store.get):
+        with pytest.raises(StorageUnavailable):
+            look("inbox/one")
 
 
 async def test_many_at_one_time_are_all_kept(store: BlobStore) -> None:
