@@ -72,7 +72,9 @@ def stack(*services: str, **settings: str | int | float) -> Iterator[Running]:
         processes: dict[str, psutil.Process] = {"server": redis}
         http: dict[str, str] = {}
         for service in services:
-            processes[service], http[service] = exits.enter_context(_service(service, environment, folder))
+            processes[service], http[service] = exits.enter_context(
+                program(f"services.{service}", environment, folder / f"{service}.log")
+            )
         yield Running(redis_url, blob_url, http, processes)
 
 
@@ -93,15 +95,16 @@ def server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextmanager
-def _service(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[tuple[psutil.Process, str]]:
+def program(module: str, environment: Mapping[str, str], log: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """`python -m MODULE` as a service, once it is ready: its process and its public address."""
     admin, public = free_port("127.0.0.1"), free_port("127.0.0.1")
     ports = {"DARKROOM_ADMIN_PORT": str(admin), "DARKROOM_PORT": str(public), "DARKROOM_RESULTS_PORT": str(public)}
-    with (folder / f"{name}.log").open("wb") as log:
+    with log.open("wb") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"services.{name}"], env={**environment, **ports}, stderr=log, stdout=log
+            [sys.executable, "-m", module], env={**environment, **ports}, stderr=written, stdout=written
         )
     try:
-        _wait_ready(f"http://127.0.0.1:{admin}/health/ready", process, folder / f"{name}.log")
+        _wait_ready(f"http://127.0.0.1:{admin}/health/ready", process, log)
         yield psutil.Process(process.pid), f"http://127.0.0.1:{public}"
     finally:
         process.terminate()
