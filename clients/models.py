@@ -53,6 +53,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     code: str | None = None
     trace_id: str | None = None
+    trace_url: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
