@@ -43,6 +43,22 @@ def test_the_selected_photo_is_developed_while_its_chain_is_edited(studio: Studi
     expect(studio.button("Develop 1 photo")).to_be_enabled()
 
 
+def test_a_bar_shows_how_far_the_batch_is_and_then_the_time_that_each_took(studio: Studio, photos: list[Path]) -> None:
+    studio.open("?chain=sepia,blur:size=25")
+    studio.stop_preview()
+    studio.choose(*photos[:6])
+    bar = studio.page.get_by_role("progressbar", name="Progress of all photos")
+    expect(bar).to_be_hidden()
+    studio.develop()
+    expect(bar).to_be_visible()
+    expect(bar).to_have_js_property("max", 6)
+    studio.wait_developed(6)
+    expect(bar).to_be_hidden()
+    expect(studio.status).to_contain_text(re.compile(r" · [\d.]+ m?s each"))
+    for tile in studio.tiles.all():
+        expect(tile).to_have_attribute("aria-label", re.compile(r", done in [\d.]+ m?s$"))
+
+
 def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: list[Path]) -> None:
     studio.stop_preview()
     sent: list[str] = []
@@ -59,13 +75,14 @@ def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: 
 def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos: list[Path]) -> None:
     studio.open("?chain=sepia")
     studio.stop_preview()
-    studio.choose(*small_photos)
+    studio.drop_from_disk(*small_photos)
     expect(studio.tiles.first).to_be_visible()
     # Only what can be seen exists.
     assert studio.tiles.count() < 40
     expect(studio.tiles.first).to_have_attribute("aria-setsize", "200")
     studio.develop()
     studio.wait_developed(200)
+    assert studio.page.locator("*").count() < 600
     jobs = studio.jobs()
     assert len(jobs) == 200
     assert len({job["batch"] for job in jobs}) == 1
