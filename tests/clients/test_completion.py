@@ -1,5 +1,6 @@
 """What a Tab offers: presets, and the filters and parameters of the running service."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,30 @@ def test_where_no_service_runs_nothing_is_offered(unused_port: int, monkeypatch:
     assert complete_filter("b") == []
 
 
-def test_the_shell_gets_what_it_asks_for(stack: Stack, tmp_path: Path) -> None:
-    asking = {"_DARKROOM_COMPLETE": "complete_bash", "COMP_WORDS": "darkroom submit -f se", "COMP_CWORD": "3"}
+BASH = {"_DARKROOM_COMPLETE": "complete_bash", "COMP_WORDS": "darkroom submit -f se", "COMP_CWORD": "3"}
+ZSH = {"_DARKROOM_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "darkroom submit -f se"}
+FISH = {
+    "_DARKROOM_COMPLETE": "complete_fish",
+    "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    "_TYPER_COMPLETE_ARGS": "darkroom submit -f se",
+}
+
+
+@pytest.mark.parametrize(
+    ("asking", "pattern"),
+    [
+        pytest.param(BASH, r"sepia\n", id="bash"),
+        pytest.param(ZSH, r"""_arguments '\*: :\(\("sepia":"[A-Z][^"]+"\)\)'\n""", id="zsh"),
+        pytest.param(FISH, r"sepia\t[A-Z].+\n", id="fish"),
+    ],
+)
+def test_each_shell_gets_what_it_asks_for(stack: Stack, tmp_path: Path, asking: dict[str, str], pattern: str) -> None:
     outcome = Command(tmp_path, {"DARKROOM_URL": stack.url, **asking})()
-    assert outcome.lines == ["sepia"]
+    assert re.fullmatch(pattern, outcome.text), outcome.text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_taught_to_ask(tmp_path: Path, shell: str) -> None:
+    outcome = Command(tmp_path, {"_DARKROOM_COMPLETE": f"source_{shell}"})()
+    assert outcome.code == 0
+    assert f"_DARKROOM_COMPLETE=complete_{shell}" in outcome.text
