@@ -13,7 +13,7 @@ from clients.asynchronous import AsyncClient
 from clients.base import DEFAULT_URL, URL_VARIABLE
 from clients.calls import UploadOptions
 from clients.errors import Unreachable, WaitTimedOut, code_of
-from clients.models import Accepted, DeadLetter, FilterDocument, Job, Submitted, WholeDeadLetter
+from clients.models import Accepted, DeadLetter, FilterDocument, Job, Moment, Queue, Submitted, WholeDeadLetter
 from clients.multipart import Image
 from clients.synchronous import Client
 
@@ -27,6 +27,8 @@ __all__ = [
     "FilterDocument",
     "Image",
     "Job",
+    "Moment",
+    "Queue",
     "Submitted",
     "Unreachable",
     "UploadOptions",

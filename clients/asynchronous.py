@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import aconnect_sse
@@ -13,7 +13,7 @@ from clients.base import ClientBase, Source
 from clients.calls import Call, Pause, Send, UploadOptions, events_request
 from clients.files import replacing
 from clients.follow import Following
-from clients.models import DeadLetter, FilterDocument, Job, Submitted, WholeDeadLetter
+from clients.models import DeadLetter, FilterDocument, Job, Queue, Submitted, WholeDeadLetter
 
 _T = TypeVar("_T")
 
@@ -163,7 +163,7 @@ class AsyncClient(ClientBase):
         """Remove a dead letter."""
         await self._drive(self._drop(letter_id))
 
-    async def queue(self) -> dict[str, Any]:
+    async def queue(self) -> Queue:
         """The operator's view: streams, workers, rates, errors."""
         return await self._drive(self._queue())
 

@@ -10,7 +10,7 @@ import httpx
 
 from clients.calls import Call, Send, UploadOptions, answered, deleted, document, jobs_request, upload
 from clients.errors import WrongUsage
-from clients.models import Catalogue, DeadLetterPage, Job, Page, Submitted, WholeDeadLetter
+from clients.models import Catalogue, DeadLetterPage, Job, Page, Queue, Submitted, WholeDeadLetter
 from clients.multipart import Image
 from shared.secret_files import SecretFileError, secret
 
@@ -95,8 +95,8 @@ class ClientBase:
     def _drop(self, letter_id: str) -> Call[None]:
         yield from self._answered(Send("DELETE", f"/v1/dead-letters/{letter_id}"))
 
-    def _queue(self) -> Call[dict[str, Any]]:
-        return self._document(Send("GET", "/v1/queue"), dict[str, Any])
+    def _queue(self) -> Call[Queue]:
+        return self._document(Send("GET", "/v1/queue"), Queue)
 
 
 def _key() -> str | None:

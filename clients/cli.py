@@ -3,6 +3,7 @@
 Commands read their options here and import what they do when they do it, so that `--help` answers at once.
 """
 
+import os
 import sys
 
 import typer
@@ -38,7 +39,12 @@ def main() -> None:
     Codes: 0 all is done, 1 something failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
     try:
-        app()
+        if os.environ.get("_DARKROOM_COMPLETE") == "complete_bash":
+            from clients.completion import in_bash  # noqa: PLC0415 - only a Tab needs it
+
+            in_bash(app)
+        else:
+            app()
     except Exception as error:
         from clients.words import explain  # noqa: PLC0415 - only needed when something went wrong
 

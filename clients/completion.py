@@ -5,7 +5,11 @@ Only the standard library is used, because a Tab must not wait.
 
 import json
 import os
+import sys
 import urllib.request
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +17,33 @@ _URL: Final = "http://127.0.0.1:8080"
 _PRESETS: Final = Path(__file__).parent.parent / "services" / "ingest" / "web" / "presets.json"
 #: Seconds that a Tab waits for the service.
 _PATIENCE: Final = 0.5
+
+
+#: Where bash ends a word (COMP_WORDBREAKS), of what chains have in them.
+_BREAKS: Final = frozenset(":=")
+
+
+def in_bash(answer: Callable[[], object]) -> None:
+    """Let `answer` print what a bash asks for, whose words end at every `:` and `=`.
+
+    The words are put together again before, and of each answer bash gets what replaces its own, last word.
+    """
+    words = os.environ["COMP_WORDS"].split("\n")[: int(os.environ["COMP_CWORD"]) + 1]
+    whole = words[:1]
+    for word in words[1:]:
+        if word and (set(word) <= _BREAKS or whole[-1][-1:] in _BREAKS):
+            whole[-1] += word
+        else:
+            whole.append(word)
+    value = whole[-1].partition("=")[2] if whole[-1].startswith("--") else whole[-1]
+    known = value[: max(value.rfind(mark) for mark in _BREAKS) + 1]
+    os.environ |= {"COMP_WORDS": "\n".join(whole), "COMP_CWORD": str(len(whole) - 1)}
+    answers = StringIO()
+    try:
+        with redirect_stdout(answers):
+            answer()
+    finally:
+        sys.stdout.writelines(f"{line.removeprefix(known)}\n" for line in answers.getvalue().splitlines())
 
 
 def complete_preset(incomplete: str) -> list[tuple[str, str]]:

@@ -14,11 +14,16 @@ __all__ = [
     "FilterDocument",
     "Job",
     "Links",
+    "Moment",
     "Output",
     "Page",
+    "Queue",
+    "Rates",
     "State",
+    "Stream",
     "Submitted",
     "WholeDeadLetter",
+    "Worker",
 ]
 
 State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"]
@@ -34,6 +39,21 @@ class Links(msgspec.Struct, frozen=True):
     result: str = ""
     original: str = ""
     events: str = ""
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a job earlier: an attempt began, a run was asked for or ended.
+
+    `code` is of the error that ended the run, or the attempt before this one.
+    """
+
+    at: datetime
+    run: int
+    attempt: int
+    state: State
+    code: str | None = None
+    trace_id: str | None = None
+    trace_url: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +86,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     trace_url: str | None = None
     cached: bool = False
+    earlier: list[Moment] = []
     links: Links = Links()
 
     @property
@@ -131,6 +152,44 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
 
     dead_letters: list[DeadLetter]
     next: str | None = None
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream as its consumer group sees it: entries in all, unread, read and not settled; ages in milliseconds."""
+
+    name: str
+    group: str
+    length: int = 0
+    lag: int = 0
+    pending: int = 0
+    oldest_ms: int = 0
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """One consumer that is alive, a job that it works on, and since when."""
+
+    name: str
+    service: str
+    state: str
+    job: str | None = None
+    since: datetime | None = None
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs that ended per second, over the last minute."""
+
+    done_per_s: float = 0.0
+    failed_per_s: float = 0.0
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's view. `errors` are the failed jobs of the last ten minutes by code."""
+
+    streams: list[Stream]
+    workers: list[Worker]
+    rates: Rates
+    errors: dict[str, int] = {}
+    dead_letters: int = 0
 
 
 class FilterDocument(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import connect_sse
@@ -13,7 +13,7 @@ from clients.base import ClientBase, Source
 from clients.calls import Call, Pause, Send, UploadOptions, events_request
 from clients.files import replacing
 from clients.follow import Following
-from clients.models import DeadLetter, FilterDocument, Job, Submitted, WholeDeadLetter
+from clients.models import DeadLetter, FilterDocument, Job, Queue, Submitted, WholeDeadLetter
 
 _T = TypeVar("_T")
 
@@ -160,7 +160,7 @@ class Client(ClientBase):
         """Remove a dead letter."""
         self._drive(self._drop(letter_id))
 
-    def queue(self) -> dict[str, Any]:
+    def queue(self) -> Queue:
         """The operator's view: streams, workers, rates, errors."""
         return self._drive(self._queue())
 

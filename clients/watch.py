@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -19,18 +20,56 @@ from clients.synchronous import Client
 
 #: Jobs that the live table shows; the others are counted.
 _ROWS: Final = 20
+#: Jobs that are kept as they are.
+_KEPT: Final = 1000
 #: Seconds between looks at the newest jobs.
 _LOOK: Final = 1.0
+
+
+class Seen:
+    """The jobs that were told of: those that changed last as they are, of the others that ended how many there were.
+
+    Watching goes on for as long as somebody likes, so it keeps a number of jobs that does not grow.
+    """
+
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most
+        self._jobs: dict[str, Job] = {}
+        self._ended: Counter[str] = Counter()
+
+    def take(self, job: Job) -> None:
+        """Note a job as it is now."""
+        self._jobs.pop(job.id, None)
+        self._jobs[job.id] = job
+        if len(self._jobs) > self._most:
+            oldest = next((one for one in self._jobs.values() if one.terminal), next(iter(self._jobs.values())))
+            del self._jobs[oldest.id]
+            # One under way will be told of again.
+            self._ended.update([oldest.state] if oldest.terminal else [])
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Those that changed last, at most as many as are kept."""
+        return list(self._jobs.values())
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many jobs are in each state."""
+        return self._ended + Counter(job.state for job in self.jobs)
 
 
 def watch(job_id: str | None, *, batch: str | None, url: str | None, as_json: bool) -> int:
     """Follow until all have ended; returns 0 when all are done."""
     if job_id and batch:
         raise WrongUsage("Name a job or a batch, not both.")
+    seen = Seen()
     with Client(url) as client:
         changes = client.events(job=job_id, batch=batch) if job_id or batch else _newest(client)
-        jobs = _lines(changes, as_json=as_json) if as_json or not Console().is_terminal else _live(changes)
-    return 0 if all(job.state == "done" for job in jobs.values()) else 1
+        if as_json or not Console().is_terminal:
+            _write(changes, seen, as_json=as_json)
+        else:
+            _show(changes, seen)
+    return 0 if set(seen.states) <= {"done"} else 1
 
 
 def _newest(client: Client) -> Iterator[Job]:
@@ -45,32 +84,35 @@ def _newest(client: Client) -> Iterator[Job]:
         time.sleep(_LOOK)
 
 
-def _lines(changes: Iterator[Job], *, as_json: bool) -> dict[str, Job]:
-    jobs: dict[str, Job] = {}
+def _write(changes: Iterator[Job], seen: Seen, *, as_json: bool) -> None:
     for job in changes:
-        jobs[job.id] = job
+        seen.take(job)
         if as_json:
             write_json(msgspec.to_builtins(job))
         else:
             reason = f" {job.error.code}: {job.error.message}" if job.error else ""
             write_lines([f"{job.state:<10} {job.id} {job.name or job.source or ''}{reason}"])
-    return jobs
 
 
-def _live(changes: Iterator[Job]) -> dict[str, Job]:
-    jobs: dict[str, Job] = {}
-    with Live(get_renderable=lambda: _view(jobs.copy()), refresh_per_second=8):
+def _show(changes: Iterator[Job], seen: Seen) -> None:
+    lock = Lock()
+
+    def view() -> Group:
+        with lock:
+            return _view(seen.jobs, seen.states)
+
+    with Live(get_renderable=view, refresh_per_second=8):
         for job in changes:
-            jobs[job.id] = job
-    return jobs
+            with lock:
+                seen.take(job)
 
 
-def _view(jobs: dict[str, Job]) -> Group:
+def _view(jobs: list[Job], states: Counter[str]) -> Group:
     """Those under way first, then the newest, and how many there are in each state."""
-    shown = sorted(jobs.values(), key=lambda job: (job.terminal, job.id))
+    shown = sorted(jobs, key=lambda job: (job.terminal, job.id))
     under_way = [job for job in shown if not job.terminal]
     ended = [job for job in shown if job.terminal][::-1]
     counts = Text()
-    for state, count in sorted(Counter(job.state for job in shown).items()):
+    for state, count in sorted(states.items()):
         counts.append(f"{count} {state}  ", style=STYLES.get(state, ""))
     return Group(table([*under_way, *ended][:_ROWS]), counts)

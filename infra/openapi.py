@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from pydantic import BaseModel
 
 from infra.asyncapi import asyncapi
 from services.ingest.app import IngestService
 from services.ingest.settings import IngestSettings
+from services.results import models
 from services.results.app import make_app
+from shared import problems
 from shared.access import COOKIE
 from shared.problems import Problem
 
@@ -46,6 +49,10 @@ def openapi() -> dict[str, Any]:
         for method, operation in item.items():
             operation["operationId"] = _operation_id(method, path)
     schemas = _merged(ingest["components"]["schemas"], results.get("components", {}).get("schemas", {}))
+    for model in vars(models).values():
+        # FastAPI leaves every null out, those of examples too.
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__name__ in schemas:
+            schemas[model.__name__] |= model.model_config.get("json_schema_extra") or {}
     return {
         "openapi": ingest["openapi"],
         "info": {"title": "Darkroom", "version": version("darkroom"), "description": _DESCRIPTION},
@@ -53,6 +60,7 @@ def openapi() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(_merged(schemas, {"Problem": Problem.model_json_schema()}).items())),
+            "examples": problems.examples(),
             "securitySchemes": _SECURITY,
         },
     }

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable
+from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable, every_error
 from shared.outage import passes
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -60,16 +60,37 @@ def described(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int, list[type[DarkroomError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    schema = {"$ref": "#/components/schemas/Problem"}
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return {
         status: {
             "description": "; ".join(f"`{error.code}`: {error.title.lower()}" for error in group),
-            "content": {MEDIA_TYPE: schema},
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": {error.code: _named(error) for error in group}}},
             **({"headers": retry} if status in _RETRIED else {}),
         }
         for status, group in by_status.items()
     }
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """The component examples that `described` refers to: one of each error there is."""
+    return {
+        error.code: {
+            "summary": error.title,
+            "value": {
+                "type": f"/docs#{error.code}",
+                "title": error.title,
+                "status": error.status,
+                "detail": f"{error.title}.",
+                "code": error.code,
+            },
+        }
+        for error in every_error()
+    }
+
+
+def _named(error: type[DarkroomError]) -> dict[str, str]:
+    return {"$ref": f"#/components/examples/{error.code}"}
 
 
 def install(app: Starlette) -> None:

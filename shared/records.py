@@ -2,11 +2,13 @@
 
 The hash `job:{p}:<id>` holds `state`, `run`, `version`, `owner`, `batch`, `created`, `started`, `finished` (ms since
 the epoch), `attempts`, `trace` (32 hexadecimal digits), `code` (of a failed job), `bulk` ("1" for low priority),
-and `event` as JSON: the progress event that ended the run of a done or failed job, else the upload event. A field that
-is not there has the value that most jobs have: run 1, no attempt, no trace, not bulk.
+`event` as JSON: the progress event that ended the run of a done or failed job, else the upload event; and `past`, what
+came before and no other field tells: lines of `run attempt state at code trace`, `-` for what is not there. It is
+written by a redelivery (`start.lua`) and a replay (`replay.lua`) alone, and holds its newest 2,000 bytes. A field that
+is not there has the value that most jobs have: run 1, no attempt, no trace, not bulk, no past.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -29,6 +31,21 @@ _progress = msgspec.json.Decoder(ImageProgress)
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a job before what its record tells: an attempt began, a run was asked for or ended.
+
+    `at` is milliseconds since the epoch. `code` is of the error that ended a run, or the attempt before this one.
+    """
+
+    run: int
+    attempt: int
+    state: State
+    at: int
+    code: str | None
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """One job as it is now. Times are milliseconds since the epoch; 0 means not yet."""
 
@@ -48,6 +65,8 @@ class JobRecord:
     upload: ImageUploaded | None
     #: The event that ended the run; none while live, when cancelled and for a tombstone.
     progress: ImageProgress | None
+    #: Earlier runs, and attempts after the first, in the order of their times.
+    past: Sequence[Moment] = ()
 
     @property
     def terminal(self) -> bool:
@@ -81,6 +100,7 @@ def read(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
         bulk=fields.get(b"bulk") == b"1",
         upload=upload or (progress.upload if progress else None),
         progress=progress,
+        past=_past(fields[b"past"]) if b"past" in fields else (),
     )
 
 
@@ -116,8 +136,9 @@ def document(record: JobRecord, *, trace_url: str | None = None) -> dict[str, An
         else None,
         "timings": progress.timings if progress else {},
         "trace_id": record.trace or None,
-        "trace_url": trace_url.replace("{trace_id}", record.trace) if trace_url and record.trace else None,
+        "trace_url": _address(trace_url, record.trace),
         "cached": bool(progress and progress.cached),
+        "earlier": [_told(moment, trace_url) for moment in record.past],
         "links": {
             "self": link,
             "result": f"{link}/result",
@@ -133,6 +154,36 @@ def timestamp(milliseconds: int) -> str | None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _past(lines: bytes) -> list[Moment]:
+    """The moments in a record, told in order: a run's lines are written when it is over, its later attempts before."""
+    told = (line.split(" ") for line in lines.decode().splitlines())
+    moments = [
+        Moment(int(run), int(attempt), _state(state.encode()), int(at), _given(code), _given(trace))
+        for run, attempt, state, at, code, trace in told
+    ]
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def _given(word: str) -> str | None:
+    return None if word == "-" else word
+
+
+def _address(trace_url: str | None, trace: str | None) -> str | None:
+    return trace_url.replace("{trace_id}", trace) if trace_url and trace else None
+
+
+def _told(moment: Moment, trace_url: str | None) -> dict[str, Any]:
+    return {
+        "at": timestamp(moment.at),
+        "run": moment.run,
+        "attempt": moment.attempt,
+        "state": moment.state,
+        "code": moment.code,
+        "trace_id": moment.trace,
+        "trace_url": _address(trace_url, moment.trace),
+    }
 
 
 def _facts(upload: ImageUploaded) -> tuple[int | None, int | None, str | None]:

@@ -74,7 +74,8 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Stack]:
     """The whole product, started once for the session as its users start it."""
-    running = stacks.start(tmp_path_factory.mktemp("stack"), environment=site.environment)
+    environment = {**site.environment, "DARKROOM_TRACE_URL": stacks.TRACE_URL}
+    running = stacks.start(tmp_path_factory.mktemp("stack"), environment=environment)
     yield running
     assert running.stop() == 0, running.logged()
 

@@ -8,7 +8,7 @@ to this origin alone, and gone with the key when that is revoked.
 from typing import Final
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from shared import problems
@@ -25,6 +25,10 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 class Session(BaseModel):
     """Who asks, and what they may do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"owner": "alice", "scopes": ["submit", "read"], "keys": True}]}
+    )
 
     owner: str = Field(description=f"Whose jobs these are: the name of the key, `{LOCAL}` without keys.")
     scopes: list[str] = Field(description="submit, read, operate.")

@@ -159,9 +159,13 @@ _BODY: Final[dict[str, Any]] = {
                         "description": "One part named image for each image.",
                     },
                 },
-            }
+            },
+            "example": {"filters": "sepia,blur:size=9", "format": "webp", "image": ["the bytes of cat.jpg"]},
         },
-        **{media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
+        **{
+            media_type: {"schema": _BINARY, "example": f"the bytes of cat.{media_type.removeprefix('image/')}"}
+            for media_type in MEDIA_TYPES
+        },
     },
 }
 _QUERY: Final = [

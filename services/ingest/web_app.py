@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.ingest import session
@@ -17,6 +17,18 @@ from shared import problems
 from shared.errors import NoCatalogue, StorageUnavailable
 from shared.health import Health, health_routes
 
+_FILTERS: Final[dict[str, Any]] = {
+    "filters": [
+        {
+            "name": "blur",
+            "summary": "Blur with a Gaussian.",
+            "parameters": {
+                "type": "object",
+                "properties": {"size": {"type": "integer", "minimum": 1, "maximum": 99, "default": 9}},
+            },
+        }
+    ]
+}
 _PAGE: Final[dict[str, Any]] = {"methods": ["GET", "HEAD"], "include_in_schema": False}
 
 
@@ -29,6 +41,8 @@ class FilterEntry(BaseModel):
 
 
 class FilterList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_FILTERS]})
+
     filters: list[FilterEntry]
 
 

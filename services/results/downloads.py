@@ -69,7 +69,7 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Hold
     if record.state == "deleted":
         raise Expired("This job was deleted.")
     if record.state != "done" or record.result is None:
-        raise NotDone(_not_done(record), state=record.state)
+        raise NotDone(not_done(record), state=record.state)
     name = f"{file_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
     return await _answer(context, request, record.result.key, record.result.media_type, name)
 
@@ -167,7 +167,8 @@ def file_stem(record: JobRecord) -> str:
     return kept.strip(" .")[:_LONGEST_STEM] or record.id
 
 
-def _not_done(record: JobRecord) -> str:
+def not_done(record: JobRecord) -> str:
+    """Why a job has no result, in words."""
     if record.progress is not None and record.progress.error is not None:
         return f"This job failed and has no result: {record.progress.error.message}"
     return f"This job has no result, it is {record.state}."

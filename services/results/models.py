@@ -5,40 +5,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from services.results import examples
+
 JobState = Literal["queued", "processing", "done", "failed", "cancelled"]
 
-_EXAMPLE: dict[str, Any] = {
-    "id": "0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
-    "run": 1,
-    "owner": "local",
-    "batch": "0-01936e6a-1f2b-7c3d-8e4f-000000000000",
-    "state": "done",
-    "source": "originals/2026-11-24/local/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "name": "cat.jpg",
-    "filters": [{"name": "sepia"}, {"name": "blur", "size": 9}],
-    "output": {"format": "webp", "quality": 80},
-    "created": "2026-11-24T09:30:00.123Z",
-    "started": "2026-11-24T09:30:00.125Z",
-    "finished": "2026-11-24T09:30:00.141Z",
-    "attempts": 1,
-    "width": 1024,
-    "height": 768,
-    "media_type": "image/webp",
-    "bytes_in": 204800,
-    "bytes_out": 88211,
-    "result": "results/2026-11-24/local/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
-    "error": None,
-    "timings": {"load": 0.3, "decode": 4.1, "sepia": 0.7, "blur": 1.6, "encode": 5.2, "store": 0.4},
-    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-    "trace_url": None,
-    "cached": False,
-    "links": {
-        "self": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
-        "result": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/result",
-        "original": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/original",
-        "events": "/v1/jobs/0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f/events",
-    },
-}
+
+def _like(example: dict[str, Any]) -> ConfigDict:
+    """What `/docs` shows of a document, beside its fields."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
 
 
 class _Document(BaseModel):
@@ -62,10 +36,22 @@ class JobLinks(_Document):
     events: str
 
 
+class MomentDocument(_Document):
+    """Something that happened to a job before what the rest of its document tells."""
+
+    at: datetime
+    run: int
+    attempt: int = Field(description="Which start it was of that run, or how many there were when it ended.")
+    state: JobState = Field(description="queued: the run was asked for. processing: the attempt began.")
+    code: str | None = Field(description="The error that ended the run, or the attempt before this one.")
+    trace_id: str | None
+    trace_url: str | None
+
+
 class JobDocument(_Document):
     """One job as it is now."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = _like(examples.JOB)
 
     id: str
     run: int = Field(description="Raised by each replay.")
@@ -91,16 +77,23 @@ class JobDocument(_Document):
     trace_id: str | None
     trace_url: str | None
     cached: bool = Field(description="Whether the result was already stored.")
+    earlier: list[MomentDocument] = Field(
+        description="Earlier runs, and attempts after the first, in order; the last twenty or so."
+    )
     links: JobLinks
 
 
 class JobPage(_Document):
+    model_config = _like({"jobs": [examples.JOB], "next": None})
+
     jobs: list[JobDocument]
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class SharedLink(_Document):
     """An address that opens one picture without a key."""
+
+    model_config = _like(examples.LINK)
 
     url: str = Field(description="Path and query on this origin.")
     expires: datetime
@@ -115,6 +108,8 @@ class BatchLinks(_Document):
 
 class BatchDocument(_Document):
     """One batch as it is now."""
+
+    model_config = _like(examples.BATCH)
 
     id: str
     owner: str
@@ -145,10 +140,14 @@ class DeadLetterDocument(_Document):
 
 
 class WholeDeadLetter(DeadLetterDocument):
+    model_config = _like(examples.WHOLE_LETTER)
+
     fields: dict[str, str] = Field(description="The fields of the entry as they came.")
 
 
 class DeadLetterPage(_Document):
+    model_config = _like({"dead_letters": [examples.LETTER], "next": None})
+
     dead_letters: list[DeadLetterDocument]
     next: str | None = Field(description="The cursor of the next page; null at the end.")
 
@@ -156,11 +155,15 @@ class DeadLetterPage(_Document):
 class Replayed(_Document):
     """What a replay put back."""
 
+    model_config = _like(examples.REPLAYED)
+
     id: str
     job_id: str | None = Field(description="The job that runs again; null for an event that names none.")
 
 
 class ReplayedMany(_Document):
+    model_config = _like({"replayed": [examples.REPLAYED], "remaining": 0})
+
     replayed: list[Replayed]
     remaining: int = Field(description="Dead letters that are still there.")
 
@@ -193,6 +196,8 @@ class Rates(_Document):
 
 class QueueDocument(_Document):
     """The operator's view of what waits, works and went wrong."""
+
+    model_config = _like(examples.QUEUE)
 
     streams: list[StreamDocument]
     workers: list[WorkerDocument]

@@ -116,7 +116,7 @@ class Replayer:
         arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
         traced = [*trace_context.carrier(span), telemetry.trace_id(span)]
         rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
-        rest.append(again.upload.run if again.letter else "")
+        rest += [again.upload.run if again.letter else "", record.attempts if record else 0]
         return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
 
     async def _record(self, owner: str, job_id: str) -> JobRecord | None:

@@ -42,7 +42,7 @@ if live then
     end
   end
 else
-  redis.call('HDEL', KEYS[1], 'event', 'code', 'trace', 'started', 'attempts', 'bulk')
+  redis.call('HDEL', KEYS[1], 'event', 'code', 'trace', 'started', 'attempts', 'bulk', 'past')
 end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('PUBLISH', ARGV[5], '[{"v":' .. version .. ',"job":"' .. ARGV[2] .. '","batch":"' .. batch .. '","owner":"' ..

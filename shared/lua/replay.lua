@@ -6,7 +6,7 @@
 -- ARGV  1 id of the dead letter (empty: a retry without one)   2 job id   3 owner   4 batch   5 the next run
 --       6 upload event of that run as JSON   7 traceparent   8 tracestate   9 trace id   10 channel of changes
 --       11 seconds a live job is kept   12 creation in ms, for a job whose record is over   13 1 if bulk, else empty
---       14 run of the dead letter (empty: a retry without one)
+--       14 run of the dead letter (empty: a retry without one)   15 attempts of the run that the caller saw
 -- Returns 1 published; 0 there is no such dead letter; -1 the job is in that run or a later one already, and the letter
 --         is gone; -2 it was deleted; -3 it neither failed nor was cancelled.
 --
@@ -15,7 +15,8 @@
 -- once. A letter is itself the proof that its run failed, though the projection may not know yet: a job that is live in
 -- that run is started anew. Without the flag allow-oom a full server refuses it whole, like any new work.
 local letter, job, owner, batch, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local state, known_run, known_owner = unpack(redis.call('HMGET', KEYS[3], 'state', 'run', 'owner'))
+local state, known_run, known_owner, started, finished, code, trace, attempts, past = unpack(redis.call('HMGET', KEYS[3],
+  'state', 'run', 'owner', 'started', 'finished', 'code', 'trace', 'attempts', 'past'))
 if state == 'deleted' or (state and known_owner ~= owner) then
   return -2
 end
@@ -53,10 +54,33 @@ if batch ~= '' then
   redis.call('EXPIRE', KEYS[7], ARGV[11])
   redis.call('EXPIRE', KEYS[8], ARGV[11])
 end
+-- What the run before was is kept as lines, see shared/records.py; those of long ago go.
+local lines = past and {past} or {}
+local function note(number, attempt, name, at, why)
+  local cause = (why or '') == '' and '-' or string.gsub(why, '%s', '_')
+  lines[#lines + 1] = table.concat({number, attempt, name, at, cause, (trace or '') == '' and '-' or trace}, ' ')
+end
+local clock = redis.call('TIME')
+local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+local tried = math.max(tonumber(attempts or 0), tonumber(ARGV[15]))
+if started then
+  note(known_run, 1, 'processing', started)
+end
+if ended then
+  note(known_run, tried, state, finished or now, code)
+elseif buried and state then
+  note(known_run, tried, 'failed', string.match(letter, '^%d+'), 'gave_up')
+end
+trace = ARGV[9]
+note(run, 0, 'queued', now)
+past = table.concat(lines, '\n')
+if #past > 2000 then
+  past = string.gsub(string.sub(past, -2000), '^[^\n]*\n', '', 1)
+end
 local version = redis.call('INCR', KEYS[4])
 redis.call('HDEL', KEYS[3], 'started', 'finished', 'code')
 redis.call('HSET', KEYS[3], 'state', 'queued', 'run', run, 'version', version, 'attempts', '0', 'trace', ARGV[9],
-  'event', ARGV[6])
+  'event', ARGV[6], 'past', past)
 if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[3], 'bulk', '1')
 end

@@ -21,12 +21,28 @@ local function say(event, traceparent, tracestate)
   end
 end
 
+-- The lines of what came before (see shared/records.py) with this attempt, and why the one before it left its entry, where
+-- that was noted. The oldest lines go. Only for entries that were started before.
+local function told(job, run, attempt, now)
+  local past, fault = unpack(redis.call('HMGET', job, 'past', 'fault'))
+  local begun = run .. ' ' .. attempt .. ' processing '
+  past = past or ''
+  if string.find(past, begun, 1, true) then
+    return past
+  end
+  local read, known = pcall(cjson.decode, fault or '')
+  local last = read and tostring(known.run) == run and tostring(known.attempt + 1) == attempt
+  local line = begun .. now .. ' ' .. (last and string.gsub(known.error.code, '%s', '_') or '-') .. ' -'
+  past = past == '' and line or past .. '\n' .. line
+  return #past > 2000 and string.gsub(string.sub(past, -2000), '^[^\n]*\n', '', 1) or past
+end
+
 -- Note this attempt in the job; returns when the one before it began.
-local function again(job, state, started, tried)
+local function again(job, state, started, tried, run, attempt)
   if state then
     local clock = redis.call('TIME')
     local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-    redis.call('HSET', job, 'tried', now, 'tried_by', consumer)
+    redis.call('HSET', job, 'tried', now, 'tried_by', consumer, 'past', told(job, run, attempt, now))
   end
   -- `tried` may be of an earlier run, which began before this one.
   return math.max(tonumber(tried or 0), tonumber(started or 0))
@@ -47,7 +63,7 @@ for i = 3, #KEYS do
         say(event, traceparent, tracestate)
       end
       if tonumber(attempt) > 1 then
-        before = again(job, state, started, tried)
+        before = again(job, state, started, tried, run, attempt)
       end
       answer = 1
     end

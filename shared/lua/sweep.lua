@@ -19,7 +19,7 @@ for i = 3, #ARGV do
   elseif ARGV[2] == '' then
     result = 1
   else
-    redis.call('HDEL', key, 'event', 'code', 'trace', 'started', 'attempts', 'bulk')
+    redis.call('HDEL', key, 'event', 'code', 'trace', 'started', 'attempts', 'bulk', 'past')
     redis.call('HSET', key, 'state', 'deleted')
     redis.call('EXPIRE', key, ARGV[2])
     result = 2

@@ -108,7 +108,10 @@ def test_all_jobs_of_a_batch_are_paged_through(client: Client, tmp_path: Path, p
 
 
 def test_the_operators_view_names_the_streams(client: Client) -> None:
-    assert any("image.uploaded" in stream["name"] for stream in client.queue()["streams"])
+    queue = client.queue()
+    assert "image.uploaded:{0}" in [stream.name for stream in queue.streams]
+    assert {worker.service for worker in queue.workers} == {"process", "results"}
+    assert queue.rates.done_per_s >= 0
 
 
 async def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Path, picture: Picture) -> None:

@@ -11,7 +11,7 @@ from clients.cli import app
 from tests.clients.command import DARKROOM
 
 COMMANDS = (
-    *("up", "submit", "publish", "status", "watch", "develop", "filters", "bench", "test"),
+    *("up", "submit", "publish", "status", "watch", "develop", "filters", "bench", "chaos", "test"),
     *("dead list", "dead show", "dead replay", "dead drop", "keys add", "keys list", "keys revoke"),
 )
 #: Seconds of processor time that `--help` may take, on a machine that others use too.

@@ -11,7 +11,7 @@ import pytest
 
 from clients.api import Client
 from clients.journal import Journal
-from tests.clients.command import Command
+from tests.clients.command import Command, plain
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
@@ -28,6 +28,8 @@ class OneUpload(Proxy):
     def __init__(self, upstream: int) -> None:
         super().__init__(upstream)
         self._allowed = 1
+        #: Uploads that came through.
+        self.passed = 0
 
     def mend(self) -> None:
         self._allowed = FILES
@@ -38,6 +40,7 @@ class OneUpload(Proxy):
         if self._allowed < 0:
             self.choked = True
         else:
+            self.passed += data.startswith(b"POST /v1/images")
             await super()._pass(data, sink)
 
 
@@ -82,6 +85,27 @@ def test_no_picture_becomes_two_jobs(command: Command, folder: Path, network: On
     assert {document["id"] for document in outcome.documents} == jobs
     assert len(jobs) == FILES
     assert journals(folder) == []
+
+
+def test_ctrl_c_in_a_terminal_and_the_same_command_again_send_nothing_twice(
+    command: Command, folder: Path, network: OneUpload
+) -> None:
+    terminal = command.start_in_terminal(*RUN[:-1])
+    # The first request was accepted, and the second is stuck: of both, eight pictures have a line of their own.
+    terminal.wait_for("and 120 more")
+    terminal.press(b"\x03")
+    outcome = terminal.end()
+    assert (outcome.code, "Traceback" in outcome.shown) == (130, False)
+    assert "Interrupted; the same command goes on where this one stopped." in plain(outcome.shown)
+    assert len(journals(folder)) == 1
+    network.mend()
+
+    again = command.in_terminal(*RUN[:-1])
+
+    assert again.code == 0
+    assert f"{FILES} pictures in" in plain(again.shown)
+    # 64, 64 and 22 pictures, each request once.
+    assert network.passed == 3
 
 
 def test_when_the_service_has_forgotten_the_run_it_starts_anew(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 
 from clients.api import Client
@@ -98,6 +99,9 @@ def test_a_drop_of_200_files_is_one_batch(command: Command, picture: Picture, st
     (batch,) = {document["job"]["batch"] for document in outcome.documents}
     with Client(stack.url) as client:
         assert {job.id for job in client.jobs(batch=batch)} == {document["id"] for document in outcome.documents}
+    # Several requests, and each said how many there will be in all.
+    told = httpx.get(f"{stack.url}/v1/batches/{batch}").json()
+    assert (told["expected"], told["total"], told["complete"]) == (200, 200, True)
 
 
 def test_running_it_again_changes_nothing_and_keeps_other_files(command: Command, picture: Picture) -> None:

@@ -13,6 +13,7 @@ from infra.openapi import openapi
 from tests.contract.stories import OWNER, Known, tell
 from tests.support.stack import Stack
 
+ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 #: Requests to one operation that are made at random; as many again are made of each bound of each parameter.
 EXAMPLES = 15
@@ -25,6 +26,8 @@ CHECKS = (
 )
 #: Half of all requests are about what exists. What takes away is kept from what the others ask for.
 SETTINGS = Template("""
+hooks = "tests.contract.hooks"
+
 [dictionaries]
 jobs.values = $jobs
 mortal_jobs.values = $mortal_jobs
@@ -63,9 +66,8 @@ def test_every_answer_is_one_that_the_document_describes(guarded: Stack, photos:
         *("--request-timeout", "10", "--no-shrink", "--continue-on-failure", "--warnings", "off"),
     ]
 
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "NO_PROXY": "*"}, capture_output=True, text=True, check=False
-    )
+    environment = {**os.environ, "NO_PROXY": "*", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,6 +1,7 @@
 """What Darkroom says of its own interfaces: true to the code, complete, and served without another origin."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -54,6 +55,41 @@ async def test_the_answer_of_an_upload_fits_its_description(ingest: Running, wri
 
     schema = {"$ref": "#/components/schemas/Accepted", "components": written["openapi.json"]["components"]}
     jsonschema_rs.validate(schema, response.json())
+
+
+def test_every_body_has_an_example_that_fits_its_schema(written: dict[str, Any]) -> None:
+    document = written["openapi.json"]
+    bodies = list(_bodies(document))
+    assert len(bodies) > 100
+    for where, content in bodies:
+        schema = {**content["schema"], "components": document["components"]}
+        examples = _examples(content, document["components"])
+        assert examples, where
+        for example in examples:
+            jsonschema_rs.validate(schema, example)
+
+
+def _bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every request body, and every response in JSON, with a name for it."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            requests = operation.get("requestBody", {}).get("content", {})
+            yield from ((f"{method} {path} {kind}", content) for kind, content in requests.items())
+            for status, response in operation["responses"].items():
+                for kind, content in response.get("content", {}).items():
+                    if kind.endswith("json"):
+                        yield f"{method} {path} {status}", content
+
+
+def _examples(content: dict[str, Any], components: dict[str, Any]) -> list[Any]:
+    """The examples of a body: its own, else those of the schema that it refers to."""
+    named = [one["$ref"].rsplit("/", 1)[-1] for one in content.get("examples", {}).values()]
+    if named:
+        return [components["examples"][name]["value"] for name in named]
+    if "example" in content:
+        return [content["example"]]
+    found: list[Any] = components["schemas"][content["schema"]["$ref"].rsplit("/", 1)[-1]].get("examples", [])
+    return found
 
 
 async def test_the_documents_are_served(ingest: Running, written: dict[str, Any]) -> None:

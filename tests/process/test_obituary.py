@@ -14,7 +14,7 @@ from services.process.metrics import Metrics
 from services.process.obituary import TOLD, of_spent
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
-from shared import keys, scripts
+from shared import keys, records, scripts
 from shared.blobs import BlobStore
 from shared.dead_letters import Letter
 from shared.entries import Entry, Source
@@ -61,6 +61,12 @@ async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
     letter = msgspec.json.decode(fields[b"data"], type=Letter)
     assert (letter.code, letter.attempts, letter.worker) == ("gave_up", 2, stage.consumer)
     assert letter.message.endswith("of start 2: storage_unavailable: The store does not give it.")
+    record = records.read("0-a", await redis.hgetall(JOB))
+    assert record is not None
+    # The second attempt, and why the first left its entry: no other field tells.
+    assert [(one.run, one.attempt, one.state, one.code) for one in record.past] == [
+        (1, 2, "processing", "storage_unavailable")
+    ]
 
 
 async def of_run(redis: Redis, run: int) -> Letter:
@@ -76,6 +82,9 @@ async def test_a_worker_that_died_silently_is_named_not_the_one_that_buries(redi
     await redis.xreadgroup(UPLOADS.group, "victim", {UPLOADS.stream: ">"})
     names = [UPLOADS.stream, keys.progress(0), JOB]
     await scripts.load(redis, "start")(keys=names, args=[UPLOADS.group, "victim", entry, 1, "", "", "", 5])
+    # A repeat after a lost reply is told once.
+    await scripts.load(redis, "start")(keys=names, args=[UPLOADS.group, "victim", entry, 1, "", "", "", 5])
+    assert (await redis.hget(JOB, "past") or b"").count(b"processing") == 1
     letter = await of_run(redis, 1)
     assert letter.worker == "victim"
     assert letter.message.endswith("No start left an error behind.")

@@ -51,6 +51,49 @@ async def test_a_batch_with_nothing_done_has_no_archive(story: Story, http: http
     assert (answer.status_code, answer.json()["code"]) == (409, "not_done")
 
 
+async def test_an_archive_of_named_jobs_holds_those_and_no_other(
+    story: Story, store: BlobStore, http: httpx.AsyncClient
+) -> None:
+    first = await story.submit("a.jpg", "b.jpg", batch="0-one")
+    second = await story.submit("a.jpg", batch="0-two")
+    for job_id, picture in zip([*first, *second], PICTURES, strict=False):
+        await finish_with(story, store, job_id, picture)
+    answer = await http.post("/v1/archives", data={"job": [second[0], first[0], second[0]]})
+    assert answer.headers["content-disposition"] == 'attachment; filename="darkroom.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["a.jpg", "a (2).jpg"]
+        assert [archive.read(name) for name in archive.namelist()] == [PICTURES[2], PICTURES[0]]
+
+
+async def test_without_one_of_its_pictures_there_is_no_archive(
+    story: Story, store: BlobStore, http: httpx.AsyncClient
+) -> None:
+    done, queued, deleted = await story.submit("a.jpg", "b.jpg", "c.jpg")
+    for job_id in (done, deleted):
+        await finish_with(story, store, job_id, PICTURES[0])
+    await http.delete(f"/v1/jobs/{deleted}")
+    for other, refusal in ((queued, (409, "not_done")), (deleted, (410, "expired")), ("0-none", (404, "not_found"))):
+        answer = await http.post("/v1/archives", data={"job": [done, other]})
+        assert (answer.status_code, answer.json()["code"]) == refusal
+
+
+@pytest.mark.parametrize(
+    ("form", "refusal"),
+    [
+        (b"", (422, "invalid_parameter")),
+        (b"batch=0-one", (422, "invalid_parameter")),
+        (b"job=\xff", (422, "invalid_parameter")),
+        (b"job=0-a&" * 10_001, (422, "invalid_parameter")),
+        (b"job=" + b"x" * 1_000_000, (413, "too_many_bytes")),
+    ],
+)
+async def test_a_form_that_names_no_jobs_is_refused(
+    http: httpx.AsyncClient, form: bytes, refusal: tuple[int, str]
+) -> None:
+    answer = await http.post("/v1/archives", content=form)
+    assert (answer.status_code, answer.json()["code"]) == refusal
+
+
 async def test_an_archive_that_cannot_be_whole_is_cut_off_and_never_passes_for_whole(
     story: Story, store: BlobStore, http: httpx.AsyncClient
 ) -> None:

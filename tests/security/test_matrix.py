@@ -37,6 +37,7 @@ NEEDS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/batches/{batch_id}"): "read",
     ("GET", "/v1/batches/{batch_id}/archive"): "read",
+    ("POST", "/v1/archives"): "read",
     ("GET", "/v1/dead-letters"): "operate",
     ("GET", "/v1/dead-letters/{letter_id}"): "operate",
     ("POST", "/v1/dead-letters/replay"): "operate",
@@ -131,6 +132,12 @@ async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
     replayed = await origin.http.post("/v1/dead-letters/replay", headers=headers)
     assert jobs.json()["jobs"] == of_batch.json()["jobs"] == letters.json()["dead_letters"] == []
     assert replayed.json()["replayed"] == []
+
+
+async def test_no_archive_holds_a_picture_of_another_owner(origin: Origin) -> None:
+    hers, his = [await things_of(origin, owner) for owner in ("alice", "mallory")]
+    form = {"job": [his["job_id"], hers["job_id"]]}
+    assert_problem(await origin.http.post("/v1/archives", data=form, headers=origin.key("mallory")), 404, "not_found")
 
 
 async def test_nobody_joins_the_batch_of_another_owner(origin: Origin) -> None:

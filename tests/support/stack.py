@@ -18,6 +18,8 @@ from tests.support.waiting import wait_until
 
 #: The installed command of the environment that runs the tests.
 DARKROOM = Path(sys.executable).with_name("darkroom")
+#: Where the stack of the session says that its traces are to be seen.
+TRACE_URL = "https://traces.example/trace/{trace_id}"
 
 
 @dataclass

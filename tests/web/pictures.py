@@ -1,6 +1,7 @@
-"""The pictures of the pages in the documents: `python -m tests.web.pictures URL FOLDER` on a running Darkroom.
+"""The pictures of the pages in the documents, all of them: `python -m tests.web.pictures [FOLDER]`.
 
-It drives the system's Chromium with real photos; the photos of Debian's mate-backgrounds, if they are there.
+It starts a Darkroom of its own, and one that asks for keys, and drives the system's Chromium there with real photos:
+those of Debian's mate-backgrounds, if they are there.
 """
 
 import re
@@ -10,14 +11,19 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.conftest import CHROMIUM_OPTIONS
 from tests.support import photos as photo_sources
+from tests.support import stack as stacks
 from tests.web.studio import Studio
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
+#: Of a page with little on it.
+_LOW: Final[ViewportSize] = {"width": 1280, "height": 520}
+#: Milliseconds that one thing may take.
+_PATIENCE: Final = 60_000
 #: What the queue's charts have drawn before their picture is taken.
 _ENOUGH_POINTS: Final = re.compile(r"^(\S+ ){10}")
 #: The photo that is shown large.
@@ -25,12 +31,30 @@ _SHOWN: Final = 4
 _NARROW: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
-def take(page: Page, url: str, photos: list[Path], folder: Path) -> None:
-    """Take every picture into a folder."""
-    queue = page.context.new_page()
+def take(browser: Browser, url: str, photos: list[Path], folder: Path) -> None:
+    """Take the pictures of the pages of the Darkroom at `url` into a folder."""
+    context = browser.new_context(viewport=_WIDE, color_scheme="dark", reduced_motion="reduce")
+    context.set_default_timeout(_PATIENCE)
+    queue = context.new_page()
     queue.goto(f"{url}/queue")
-    studio = Studio(page, url).open()
+    page = context.new_page()
+    _studio(page, url, photos, folder)
     page.set_viewport_size(_WIDE)
+    page.get_by_role("link", name="Details of this job").click()
+    page.wait_for_url("**/jobs/*")
+    _compares(page, photos[_SHOWN].name)
+    page.screenshot(path=folder / "job.png", full_page=True)
+    _waterfall(browser, page.url, folder)
+    page.goto(f"{url}/docs")
+    page.screenshot(path=folder / "documents.png")
+    # It has watched all the while, so that its charts have something to tell.
+    expect(queue.locator(".sparkline-line").first).to_have_attribute("points", _ENOUGH_POINTS, timeout=_PATIENCE)
+    queue.screenshot(path=folder / "queue.png")
+    context.close()
+
+
+def _studio(page: Page, url: str, photos: list[Path], folder: Path) -> None:
+    studio = Studio(page, url).open()
     studio.choose(*photos)
     studio.button("Vintage").click()
     expect(studio.compares).to_be_visible()
@@ -45,6 +69,7 @@ def take(page: Page, url: str, photos: list[Path], folder: Path) -> None:
     _settle(page, shown)
     page.screenshot(path=folder / "studio.png")
     studio.button("Contact sheet").click()
+    expect(studio.tiles).to_have_count(len(photos))
     _settle(page, shown)
     page.screenshot(path=folder / "contact-sheet.png")
     studio.button("Contact sheet").click()
@@ -52,14 +77,25 @@ def take(page: Page, url: str, photos: list[Path], folder: Path) -> None:
     page.emulate_media(color_scheme="light")
     _settle(page, shown)
     page.screenshot(path=folder / "studio-narrow.png")
-    page.set_viewport_size(_WIDE)
-    page.get_by_role("link", name="Details of this job").click()
-    page.wait_for_url("**/jobs/*")
-    _compares(page, shown)
-    page.screenshot(path=folder / "job.png", full_page=True)
-    # It has watched all the while, so that its charts have something to tell.
-    expect(queue.locator(".sparkline-line").first).to_have_attribute("points", _ENOUGH_POINTS, timeout=60_000)
-    queue.screenshot(path=folder / "queue.png")
+
+
+def _waterfall(browser: Browser, job: str, folder: Path) -> None:
+    """The steps of a job alone, so large that they can be read on any screen."""
+    context = browser.new_context(viewport={"width": 640, "height": 900}, color_scheme="light", device_scale_factor=2)
+    page = context.new_page()
+    page.goto(job)
+    page.wait_for_selector("body[data-ready]")
+    page.get_by_role("region", name="Steps").screenshot(path=folder / "waterfall.png")
+    context.close()
+
+
+def take_door(browser: Browser, url: str, folder: Path) -> None:
+    """Take the picture of where a Darkroom asks for a key."""
+    page = browser.new_page(viewport=_LOW, color_scheme="dark")
+    page.goto(f"{url}/queue")
+    expect(page.get_by_label("API key")).to_be_visible()
+    page.screenshot(path=folder / "sign-in.png")
+    page.close()
 
 
 def _settle(page: Page, name: str) -> None:
@@ -73,8 +109,8 @@ def _compares(page: Page, name: str) -> None:
     expect(page.locator(f".stage[data-compares] img[alt='{name}, developed']")).to_have_count(1)
 
 
-def main(url: str, folder: Path = FOLDER) -> None:
-    """Take the pictures of the Darkroom at `url`. Raises RuntimeError without a Chromium."""
+def main(folder: Path = FOLDER) -> None:
+    """Take every picture. Raises RuntimeError without a Chromium."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser")
     if binary is None:
         message = "There is no chromium on this machine."
@@ -82,12 +118,19 @@ def main(url: str, folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=list(CHROMIUM_OPTIONS))
-        context = browser.new_context(viewport=_WIDE, color_scheme="dark", reduced_motion="reduce")
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        take(page, re.sub(r"/+$", "", url), photo_sources.collect(Path(scratch)), folder)
+        open_to_all = stacks.start(Path(scratch) / "open")
+        try:
+            (Path(scratch) / "photos").mkdir()
+            take(browser, open_to_all.url, photo_sources.collect(Path(scratch) / "photos"), folder)
+        finally:
+            open_to_all.stop()
+        guarded = stacks.start_guarded(Path(scratch) / "guarded")
+        try:
+            take_door(browser, guarded.url, folder)
+        finally:
+            guarded.stop()
         browser.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *(Path(argument) for argument in sys.argv[2:3]))
+    main(*(Path(argument) for argument in sys.argv[1:2]))

@@ -46,6 +46,14 @@ class Studio:
         for event in ("dragenter", "dragover", "drop"):
             self.page.dispatch_event("body", event, {"dataTransfer": transfer})
 
+    def drop_from_disk(self, *paths: Path) -> None:
+        """Let go of files or folders over the page as the desktop does: the browser itself reads them."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        session = self.page.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+        session.detach()
+
     def paste(self, *paths: Path) -> None:
         hand_over = f"(files) => dispatchEvent(new ClipboardEvent('paste', {{clipboardData: ({_HAND_OVER})(files)}}))"
         self.page.evaluate(hand_over, _told(paths))

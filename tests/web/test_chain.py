@@ -105,6 +105,28 @@ def test_slider_and_number_are_one_value(studio: Studio) -> None:
     assert "brighten:amount=41" in studio.page.url
 
 
+@pytest.mark.parametrize(("name", "label"), [("Blur", "Size px"), ("Rotate", "Angle °"), ("Contrast", "Strength %")])
+def test_a_slider_says_its_unit(studio: Studio, name: str, label: str) -> None:
+    card = studio.add(name)
+    expect(card.get_by_role("slider").first).to_be_visible()
+    expect(card.locator("label").first).to_have_text(label)
+
+
+def test_the_link_to_a_chain_can_be_copied(studio: Studio) -> None:
+    studio.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    studio.open("?chain=sepia,blur:size=15")
+    studio.button("Copy link").click()
+    expect(studio.page.locator(".toast")).to_contain_text("Link to this chain copied.")
+    assert studio.page.evaluate("navigator.clipboard.readText()") == studio.page.url
+
+
+def test_where_nothing_can_be_copied_the_address_is_pointed_at(studio: Studio) -> None:
+    # As on plain HTTP beyond loopback.
+    studio.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    studio.button("Copy link").click()
+    expect(studio.page.locator(".toast")).to_contain_text("Copy the address of this page")
+
+
 def test_steps_move_with_the_arrow_keys(studio: Studio) -> None:
     studio.open("?chain=blur,sepia,negative")
     studio.cards.nth(2).locator(".grip").press("ArrowUp")

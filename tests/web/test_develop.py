@@ -43,6 +43,22 @@ def test_the_selected_photo_is_developed_while_its_chain_is_edited(studio: Studi
     expect(studio.button("Develop 1 photo")).to_be_enabled()
 
 
+def test_a_bar_shows_how_far_the_batch_is_and_then_the_time_that_each_took(studio: Studio, photos: list[Path]) -> None:
+    studio.open("?chain=sepia,blur:size=25")
+    studio.stop_preview()
+    studio.choose(*photos[:6])
+    bar = studio.page.get_by_role("progressbar", name="Progress of all photos")
+    expect(bar).to_be_hidden()
+    studio.develop()
+    expect(bar).to_be_visible()
+    expect(bar).to_have_js_property("max", 6)
+    studio.wait_developed(6)
+    expect(bar).to_be_hidden()
+    expect(studio.status).to_contain_text(re.compile(r" · [\d.]+ m?s each"))
+    for tile in studio.tiles.all():
+        expect(tile).to_have_attribute("aria-label", re.compile(r", done in [\d.]+ m?s$"))
+
+
 def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: list[Path]) -> None:
     studio.stop_preview()
     sent: list[str] = []
@@ -59,13 +75,14 @@ def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: 
 def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos: list[Path]) -> None:
     studio.open("?chain=sepia")
     studio.stop_preview()
-    studio.choose(*small_photos)
+    studio.drop_from_disk(*small_photos)
     expect(studio.tiles.first).to_be_visible()
     # Only what can be seen exists.
     assert studio.tiles.count() < 40
     expect(studio.tiles.first).to_have_attribute("aria-setsize", "200")
     studio.develop()
     studio.wait_developed(200)
+    assert studio.page.locator("*").count() < 600
     jobs = studio.jobs()
     assert len(jobs) == 200
     assert len({job["batch"] for job in jobs}) == 1
@@ -78,32 +95,57 @@ def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos
     assert studio.tiles.count() < 80
 
 
+def _archive(studio: Studio, label: str) -> zipfile.ZipFile:
+    """What the button saves."""
+    with studio.page.expect_download() as download:
+        studio.button(label).click()
+    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert archive.testzip() is None
+    return archive
+
+
 def test_all_developed_pictures_come_in_one_zip(studio: Studio, small_photos: list[Path]) -> None:
     studio.open("?chain=grayscale")
     studio.stop_preview()
     studio.choose(*small_photos[:3], small_photos[0])
     studio.develop()
     studio.wait_developed(4)
-    with studio.page.expect_download() as download:
-        studio.button("Download 4 as zip").click()
-    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
-        assert archive.testzip() is None
-        assert len(set(archive.namelist())) == 4
-        assert _pixels(archive.read(archive.namelist()[0])).shape == (240, 320, 3)
+    archive = _archive(studio, "Download 4 as zip")
+    assert len(set(archive.namelist())) == 4
+    assert _pixels(archive.read(archive.namelist()[0])).shape == (240, 320, 3)
 
 
-def test_pictures_of_several_batches_are_zipped_by_the_page(studio: Studio, small_photos: list[Path]) -> None:
+def test_the_zip_holds_what_is_on_the_table_whatever_batch_it_came_with(
+    studio: Studio, small_photos: list[Path]
+) -> None:
     studio.open("?chain=grayscale")
-    studio.choose(*small_photos[:3])
+    studio.choose(*small_photos[:4])
+    # The preview was a batch of its own.
     expect(studio.compares).to_be_visible()
     studio.develop()
-    studio.wait_developed(3)
+    studio.wait_developed(4)
     assert len({job["batch"] for job in studio.jobs()}) == 2
-    with studio.page.expect_download() as download:
-        studio.button("Download 3 as zip").click()
-    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == [f"photo-00{number}-grayscale.jpg" for number in range(3)]
+    sheet = studio.page.get_by_role("listbox", name="Photos")
+    sheet.press("ArrowRight")
+    sheet.press("Delete")
+    archive = _archive(studio, "Download 3 as zip")
+    assert archive.namelist() == ["photo-000.jpg", "photo-002.jpg", "photo-003.jpg"]
+    # The page has stayed as it was, its live updates too.
+    studio.add("Negative")
+    studio.develop()
+    studio.wait_developed(3)
+
+
+def test_a_zip_that_cannot_be_whole_is_refused_in_words(studio: Studio, small_photos: list[Path]) -> None:
+    studio.open("?chain=grayscale,flip")
+    studio.stop_preview()
+    studio.choose(*small_photos[:2])
+    studio.develop()
+    studio.wait_developed(2)
+    httpx.delete(f"{studio.url}/v1/jobs/{studio.jobs()[0]['id']}").raise_for_status()
+    studio.button("Download 2 as zip").click()
+    expect(studio.page.locator(".toast")).to_contain_text("Expired or deleted")
+    expect(studio.tiles).to_have_count(2)
 
 
 def test_one_picture_is_downloaded_under_a_telling_name(studio: Studio, small_photos: list[Path]) -> None:

@@ -1,5 +1,6 @@
 """Ways in: choose, drop, paste."""
 
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -17,6 +18,17 @@ def test_chosen_photos_show_as_thumbnails_at_once(studio: Studio, small_photos: 
 def test_photos_can_be_dropped_anywhere(studio: Studio, small_photos: list[Path]) -> None:
     studio.drop(*small_photos[:2])
     expect(studio.tiles).to_have_count(2)
+
+
+def test_a_dropped_folder_brings_all_pictures_in_it(studio: Studio, small_photos: list[Path], tmp_path: Path) -> None:
+    inner = tmp_path / "holiday" / "evening"
+    inner.mkdir(parents=True)
+    for photo, folder in zip(small_photos, (inner.parent, inner.parent, inner), strict=False):
+        shutil.copy(photo, folder)
+    (inner / "note.txt").write_text("not a picture")
+    studio.drop_from_disk(inner.parent, small_photos[5])
+    expect(studio.tiles).to_have_count(4)
+    expect(studio.page.locator(".toast")).to_contain_text("1 file left out")
 
 
 def test_a_picture_can_be_pasted(studio: Studio, small_photos: list[Path]) -> None:

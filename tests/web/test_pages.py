@@ -4,11 +4,13 @@ import itertools
 import re
 from pathlib import Path
 
+import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from shared import keys
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 from tests.web.studio import Studio
 
 #: No two jobs of these tests may be the same, or the second is answered from the first one's result.
@@ -105,3 +107,89 @@ def test_the_queue_shows_numbers_workers_and_streams(page: Page, stack: Stack) -
     expect(page.locator("#numbers")).to_contain_text(re.compile("Waiting.*In work.*Oldest.*Workers", re.DOTALL))
     expect(page.locator("#workers tr", has_text="process").first).to_be_visible()
     expect(page.locator("#streams")).to_contain_text(keys.uploaded(0))
+
+
+def _queue(**members: object) -> dict[str, object]:
+    """What the server tells of a queue where nothing happens."""
+    stream = {"name": "image.uploaded:{0}", "group": "process", "length": 9, "lag": 0, "pending": 0, "oldest_ms": 0}
+    worker = {"name": "w1", "service": "process", "state": "idle", "job": None, "since": None}
+    rates = {"done_per_s": 0, "failed_per_s": 0}
+    return {
+        "streams": [{**stream, **{key: members.pop(key) for key in ("lag", "pending", "oldest_ms") if key in members}}],
+        "workers": [worker],
+        "rates": rates,
+        "errors": {},
+        "dead_letters": 0,
+        **members,
+    }
+
+
+def test_the_headline_says_first_what_is_worst(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.url}/queue")
+    say = """async (queues) => {
+      const { headline } = await import("/web/overview.js");
+      return queues.map(headline).map(({ level, text }) => [level, text]);
+    }"""
+    queues = [
+        _queue(workers=[], lag=3, dead_letters=1),
+        _queue(dead_letters=1, lag=3),
+        _queue(lag=3, oldest_ms=65_000),
+        _queue(lag=3, pending=2, oldest_ms=40),
+        _queue(),
+    ]
+    assert page.evaluate(say, queues) == [
+        ["bad", "No worker is alive; 3 images waiting"],
+        ["warn", "1 dead letter to look at"],
+        ["warn", "Falling behind: the oldest has waited 1 min 5 s"],
+        ["good", "Working: 3 images waiting, 2 in work"],
+        ["good", "All quiet, nothing is waiting"],
+    ]
+
+
+def test_the_queue_shows_which_errors_there_are_and_how_the_numbers_go(page: Page, stack: Stack, damaged: Path) -> None:
+    job = httpx.post(f"{stack.url}/v1/images?filters=flip", content=damaged.read_bytes()).json()["jobs"][0]
+    wait_until(lambda: httpx.get(f"{stack.url}/v1/jobs/{job['id']}").json()["state"] == "failed")
+    page.clock.install()
+    page.goto(f"{stack.url}/queue")
+    error = page.locator("#errors li", has_text="corrupt_image")
+    expect(error).to_contain_text("The picture is damaged")
+    expect(error.get_by_role("meter")).to_have_attribute("aria-label", re.compile(r"^corrupt_image: \d+$"))
+    expect(page.locator("#headline")).to_have_attribute("data-level", re.compile("good|warn"))
+    lines = page.locator(".sparkline-line")
+    expect(lines).to_have_count(6)
+    page.wait_for_selector("body[data-ready]")
+    page.clock.run_for(2000)
+    for line in lines.all():
+        expect(line).to_have_attribute("points", re.compile(r"^\S+ \S+$"))
+
+
+def test_a_row_keeps_the_focus_while_its_numbers_change(page: Page, stack: Stack) -> None:
+    jobs = iter(["0-first", "0-second", None, None])
+
+    def answer(route: Route) -> None:
+        job = next(jobs)
+        worker = {"service": "process", "state": "processing" if job else "idle", "since": None}
+        others = [{**worker, "name": name, "job": None} for name in ("a", "c")]
+        route.fulfill(json=_queue(workers=[others[0], {**worker, "name": "b", "job": job}, others[1]]))
+
+    page.route("**/v1/queue", answer)
+    page.clock.install()
+    page.goto(f"{stack.url}/queue")
+    page.wait_for_selector("body[data-ready]")
+    link = page.get_by_role("link", name="0-first")
+    link.focus()
+    page.clock.run_for(2000)
+    expect(page.get_by_role("link", name="0-second")).to_be_focused()
+    page.clock.run_for(2000)
+    # Nothing is left to hold it: the table takes it, not the top of the page.
+    expect(page.get_by_role("group", name="Workers")).to_be_focused()
+
+
+def test_a_dropped_letter_leaves_the_focus_at_its_table(page: Page, nonsense: str) -> None:
+    letter = page.locator("#letters tr", has_text=nonsense)
+    drop = letter.get_by_role("button", name="Drop")
+    drop.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(letter).to_have_count(0)
+    expect(page.get_by_role("group", name="Dead letters")).to_be_focused()

@@ -1,8 +1,10 @@
 """What holds for every page: accessible, small, quick, on its own, at every width."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it comes without types
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
@@ -58,6 +60,71 @@ def test_the_queue_has_no_accessibility_violations(coloured: Page, stack: Stack,
     _accessible(coloured)
 
 
+@pytest.fixture
+def job(stack: Stack, small_photos: list[Path]) -> str:
+    """The address of the page of a job that is done."""
+    return _ended(stack, small_photos[7], "done")
+
+
+@pytest.fixture
+def failed_job(stack: Stack, damaged: Path) -> str:
+    """That of one that failed, and ran twice."""
+    page = _ended(stack, damaged, "failed")
+    again = page.replace("/jobs/", "/v1/jobs/")
+    httpx.post(f"{again}/retry").raise_for_status()
+    wait_until(lambda: httpx.get(again).json()["state"] == "failed")
+    return page
+
+
+def _ended(stack: Stack, picture: Path, state: str) -> str:
+    sent = httpx.post(f"{stack.url}/v1/images?filters=sepia", content=picture.read_bytes())
+    job_id = sent.json()["jobs"][0]["id"]
+    wait_until(lambda: httpx.get(f"{stack.url}/v1/jobs/{job_id}").json()["state"] == state)
+    return f"{stack.url}/jobs/{job_id}"
+
+
+def test_a_failed_job_and_the_documents_have_no_violations(coloured: Page, stack: Stack, failed_job: str) -> None:
+    coloured.goto(failed_job)
+    expect(coloured.locator("#error")).to_be_visible()
+    _accessible(coloured)
+    coloured.goto(f"{stack.url}/docs")
+    _accessible(coloured)
+
+
+def test_no_page_has_violations_where_it_is_narrow(
+    page: Page, stack: Stack, small_photos: list[Path], unreadable: str, job: str, failed_job: str
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(reduced_motion="reduce")
+    studio = Studio(page, stack.url).open("?chain=sepia,blur")
+    _accessible(page)
+    studio.choose(small_photos[0])
+    studio.wait_developed(1)
+    expect(studio.compares).to_be_visible()
+    _accessible(page)
+    page.goto(f"{stack.url}/queue")
+    expect(page.locator("#letters tr", has_text=unreadable)).to_be_visible()
+    _accessible(page)
+    page.goto(job)
+    expect(page.locator(".stage[data-compares]")).to_be_visible()
+    _accessible(page)
+    page.goto(failed_job)
+    expect(page.locator("#error")).to_be_visible()
+    _accessible(page)
+    page.goto(f"{stack.url}/docs")
+    _accessible(page)
+    _fits(page)
+
+
+def test_every_page_leads_everywhere_however_narrow(page: Page, stack: Stack, job: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in (f"{stack.url}/", f"{stack.url}/queue", job):
+        page.goto(address)
+        for name in ("Studio", "Queue", "HTTP API", "Streams"):
+            expect(page.get_by_role("link", name=name, exact=True)).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button", name="Dark colours")).to_be_in_viewport(ratio=1)
+
+
 def test_the_job_page_has_no_accessibility_violations(coloured: Page, stack: Stack, small_photos: list[Path]) -> None:
     studio = Studio(coloured, stack.url).open("?chain=sepia")
     studio.choose(small_photos[7])
@@ -92,15 +159,19 @@ def _fits(page: Page) -> None:
     assert over <= 0, f"{over} px too wide"
 
 
-@pytest.mark.parametrize("path", ["/", "/queue"])
-def test_the_first_visit_is_small_and_from_one_origin(context: BrowserContext, stack: Stack, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/queue", "/jobs/"])
+def test_the_first_visit_is_small_and_from_one_origin(
+    context: BrowserContext, stack: Stack, job: str, path: str
+) -> None:
     page = context.new_page()
     responses: list[Response] = []
     page.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - Playwright marks what it is given
-    page.goto(stack.url + path)
+    page.goto(job if path == "/jobs/" else stack.url + path)
     page.wait_for_selector("body[data-ready]")
     assert {response.url.removeprefix(stack.url)[0] for response in responses} == {"/"}
-    sizes = [response.request.sizes() for response in responses]
+    # The pictures of a job are as large as they are.
+    own = [response for response in responses if not re.search("/(original|result)", response.url)]
+    sizes = [response.request.sizes() for response in own]
     assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) <= BUDGET
 
 

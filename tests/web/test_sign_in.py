@@ -35,6 +35,20 @@ def _studio(page: Page, guarded: Stack, name: str) -> Studio:
     return studio
 
 
+def test_one_comes_in_and_goes_out_by_the_keyboard(door: Page, guarded: Stack) -> None:
+    expect(door.get_by_label("API key")).to_be_focused()
+    door.keyboard.type(guarded.new_key("alice"))
+    door.keyboard.press("Enter")
+    door.wait_for_url(f"{guarded.url}/queue")
+    door.get_by_role("link", name="Account: alice").press("Enter")
+    expect(door.locator("#account")).to_be_visible()
+    for name in ("Darkroom", "Dark colours", "Sign out"):
+        door.keyboard.press("Tab")
+        expect(door.locator(":focus")).to_have_accessible_name(name)
+    door.keyboard.press("Enter")
+    expect(door.get_by_label("API key")).to_be_focused()
+
+
 def test_a_wrong_key_is_refused_in_words(door: Page) -> None:
     _sign_in(door, "dk_wrong")
 
@@ -79,7 +93,9 @@ def test_one_sees_ones_own_jobs_and_no_others(
     stranger.close()
 
 
-def test_the_door_has_no_accessibility_violations(door: Page, guarded: Stack) -> None:
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_door_has_no_accessibility_violations(door: Page, guarded: Stack, width: int) -> None:
+    door.set_viewport_size({"width": width, "height": 700})
     assert Axe().run(door).violations_count == 0
     _studio(door, guarded, "alice")
     door.get_by_role("link", name="Account: alice").click()

@@ -67,6 +67,24 @@ def test_the_picture_zooms_by_buttons_keys_and_wheel(developed: Studio) -> None:
     assert _zoom(developed) > 2
 
 
+def test_real_pixels_put_one_pixel_on_one(studio: Studio, photos: list[Path]) -> None:
+    studio.open("?chain=negative")
+    studio.choose(photos[0])
+    studio.wait_developed(1)
+    expect(studio.compares).to_be_visible()
+    text = studio.page.locator(".zoom-text")
+    expect(text).not_to_have_text("100 %")
+    studio.button("Real pixels").click()
+    expect(text).to_have_text("100 %")
+    width, shown = studio.page.locator(".layer.after img").evaluate(
+        "(image) => [image.naturalWidth, image.getBoundingClientRect().width"
+        " * Math.min(1, image.naturalWidth / image.naturalHeight / (image.clientWidth / image.clientHeight))]"
+    )
+    assert shown == pytest.approx(width, abs=1)
+    studio.button("Whole picture").click()
+    expect(text).not_to_have_text("100 %")
+
+
 def test_a_zoomed_picture_can_be_dragged_but_not_out_of_sight(developed: Studio) -> None:
     developed.button("Zoom in").click()
     box = developed.page.locator(".stage").bounding_box()

@@ -27,7 +27,7 @@ export function parameterControl(parameter, value, onChange) {
   return h(
     "div",
     { class: `control control-${parameter.kind}` },
-    h("label", { htmlFor: id, title: parameter.summary }, parameter.title, unit),
+    h("label", { htmlFor: id, title: parameter.summary }, parameter.title, " ", unit),
     h("div", { class: "control-fields" }, fields, reset),
     note,
   );

@@ -5,17 +5,21 @@ import { get, post, remove } from "./api.js";
 import { confirmButton } from "./confirm.js";
 import { h } from "./dom.js";
 import { clock } from "./format.js";
+import { Rows } from "./rows.js";
 import { inWords } from "./words.js";
 
 const PAGE = 20;
 
 export class DeadLetters {
-  #shown = "";
   #wanted = PAGE;
   #isOffered = true;
 
   constructor(body, more) {
-    this.body = body;
+    this.rows = new Rows(
+      body,
+      (letter) => letter.id,
+      (letter) => ({ element: this.#row(letter) }),
+    );
     more.addEventListener("click", () => {
       this.#wanted += PAGE;
       this.refresh();
@@ -30,18 +34,12 @@ export class DeadLetters {
       answer = await get(`/v1/dead-letters?limit=${this.#wanted}`);
     } catch (error) {
       this.#isOffered = error.status !== 404;
-      this.body.replaceChildren(row(this.#isOffered ? inWords(error) : "This server does not list them."));
-      this.#shown = "";
+      this.rows.say(this.#isOffered ? inWords(error) : "This server does not list them.");
       return;
     }
     this.more.hidden = !answer.next;
-    const print = answer.dead_letters.map((letter) => letter.id).join();
-    // Redrawing would take the focus from a button that is about to be pressed.
-    if (print === this.#shown && print) return;
-    this.#shown = print;
-    this.body.replaceChildren(
-      ...(answer.dead_letters.length ? answer.dead_letters.map((letter) => this.#row(letter)) : [row("None.")]),
-    );
+    if (answer.dead_letters.length) this.rows.show(answer.dead_letters);
+    else this.rows.say("None.");
   }
 
   #row(letter) {
@@ -89,8 +87,4 @@ export class DeadLetters {
     }
     await this.refresh();
   }
-}
-
-function row(text) {
-  return h("tr", {}, h("td", { colSpan: 5, class: "note" }, text));
 }

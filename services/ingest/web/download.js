@@ -1,16 +1,15 @@
 // Saving developed pictures: one as it is, several as one zip.
 
-import { ApiError } from "./api.js";
-import { zip } from "./zip.js";
+import { ApiError, problemOf } from "./api.js";
+import { h } from "./dom.js";
 
 const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif" };
+const ARCHIVES = "/v1/archives";
 
-/** Saves the results of photos that are done; raises ApiError when one is gone. */
+/** Saves the results of exactly these photos, which are done; raises ApiError when one is gone. */
 export async function downloadAll(photos) {
-  if (photos.length === 1) return saveBlob(await resultOf(photos[0]), fileName(photos[0]));
-  const archive = await archiveOf(photos);
-  if (archive) save(archive, "darkroom.zip");
-  else saveBlob(await zip(entries(photos)), "darkroom.zip");
+  if (photos.length === 1) await saveOne(photos[0]);
+  else await saveArchive(photos.map((photo) => photo.job.id));
 }
 
 export function fileName(photo) {
@@ -19,47 +18,25 @@ export function fileName(photo) {
   return `${stem}${looks && `-${looks}`}.${EXTENSIONS[photo.job.media_type] ?? "bin"}`;
 }
 
-/** The server's own archive, streamed, when these photos are exactly one batch and the server makes archives. */
-async function archiveOf(photos) {
-  const { batch } = photos[0].job;
-  if (!photos.every((photo) => photo.job.batch === batch)) return null;
-  const address = `/v1/batches/${batch}/archive`;
-  const probe = new AbortController();
-  const response = await fetch(address, { signal: probe.signal });
-  probe.abort();
-  return response.ok ? address : null;
-}
-
-async function* entries(photos) {
-  const taken = new Set();
-  for (const photo of photos) {
-    yield { name: unique(fileName(photo), taken), blob: await resultOf(photo), time: new Date(photo.job.finished) };
-  }
-}
-
-async function resultOf(photo) {
+async function saveOne(photo) {
   const response = await fetch(photo.job.links.result);
   if (!response.ok) throw new ApiError("expired", photo.name, { status: response.status });
-  return response.blob();
-}
-
-function unique(name, taken) {
-  let candidate = name;
-  for (let count = 2; taken.has(candidate); count += 1) candidate = name.replace(/(\.[^.]*)$/, `-${count}$1`);
-  taken.add(candidate);
-  return candidate;
-}
-
-function saveBlob(blob, name) {
-  const address = URL.createObjectURL(blob);
-  save(address, name);
+  const address = URL.createObjectURL(await response.blob());
+  h("a", { href: address, download: fileName(photo) }).click();
   // The browser reads the address after this turn; a minute is more than it needs.
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
-function save(address, name) {
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
+/** The browser saves what the server streams, so it may be larger than memory. A refusal would take the place of the page: asked before. */
+async function saveArchive(jobs) {
+  const probe = new AbortController();
+  const body = new URLSearchParams(jobs.map((id) => ["job", id]));
+  const response = await fetch(ARCHIVES, { method: "POST", body, signal: probe.signal });
+  if (!response.ok) throw problemOf(response.status, await response.text());
+  probe.abort();
+  const fields = jobs.map((id) => h("input", { type: "hidden", name: "job", value: id }));
+  const form = h("form", { method: "post", action: ARCHIVES, hidden: true }, fields);
+  document.body.append(form);
+  form.submit();
+  form.remove();
 }

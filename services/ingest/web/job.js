@@ -8,7 +8,8 @@ import { Compare } from "./compare.js";
 import { confirmButton } from "./confirm.js";
 import { h } from "./dom.js";
 import { follow, isTerminal } from "./events.js";
-import { between, bytes, clock, pixels, plural, span, title } from "./format.js";
+import { between, bytes, clock, pixels, span, title } from "./format.js";
+import { askedAt, historyOf } from "./runs.js";
 import { stateMark } from "./state.js";
 import { waterfall } from "./waterfall.js";
 import { explain, inWords } from "./words.js";
@@ -17,13 +18,11 @@ const byId = (id) => document.getElementById(id);
 const id = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1));
 const address = `/v1/jobs/${encodeURIComponent(id)}`;
 const compare = new Compare(byId("stage"));
-const history = [];
 let stop = null;
 let shown = null;
 
 function show(job) {
   if (shown && job.run < shown.run) return;
-  remember(job);
   const isNewState = shown?.state !== job.state;
   shown = job;
   document.title = `${job.name ?? job.id} – Darkroom`;
@@ -33,7 +32,9 @@ function show(job) {
   byId("actions").replaceChildren(...actionsOf(job));
   byId("steps").replaceChildren(stepsShown(job));
   byId("history").replaceChildren(
-    ...history.map(([time, text]) => h("li", {}, h("time", {}, clock(time)), h("span", {}, text))),
+    ...historyOf(job).map(({ at, text, trace }) =>
+      h("li", {}, h("time", {}, clock(at)), h("span", {}, text, " ", trace && traceLink(trace))),
+    ),
   );
   showError(job.error);
   compare.show({
@@ -58,20 +59,14 @@ function factsOf(job) {
     ["Size", `${pixels(job.width, job.height)}${job.media_type ? `, ${job.media_type}` : ""}`],
     ["Bytes", job.bytes_out ? `${bytes(job.bytes_in)} → ${bytes(job.bytes_out)}` : bytes(job.bytes_in)],
     ["Chain", job.filters.length ? chainCode(job) : "no filters"],
-    // A later run waited from a moment that the document does not tell.
-    ["Took", span(between(job.run > 1 ? job.started : job.created, job.finished))],
-    job.run === 1 && ["Waited", span(between(job.created, job.started))],
+    ["Took", span(between(askedAt(job), job.finished))],
+    ["Waited", span(between(askedAt(job), job.started))],
     ["Attempts", `${job.attempts}${job.run > 1 ? `, run ${job.run}` : ""}${job.cached ? ", from cache" : ""}`],
     ["Owner", job.owner],
     ["Batch", h("code", {}, job.batch ?? "–")],
     ["Job", h("code", {}, job.id)],
-    [
-      "Trace",
-      job.trace_url
-        ? h("a", { href: job.trace_url, rel: "noreferrer" }, "open the trace")
-        : h("code", {}, job.trace_id ?? "–"),
-    ],
-  ].filter(Boolean);
+    ["Trace", job.trace_url ? traceLink(job.trace_url) : h("code", {}, job.trace_id ?? "–")],
+  ];
 }
 
 function actionsOf(job) {
@@ -96,21 +91,8 @@ function showError(error) {
   byId("error").replaceChildren(h("h2", {}, head), h("p", {}, detail), h("p", {}, advice));
 }
 
-/** History is told from the document, so it is the same after a reload; what is seen live adds earlier runs. */
-function remember(job) {
-  const run = job.run > 1 ? ` (run ${job.run})` : "";
-  const lines = [
-    [
-      job.created,
-      `Uploaded: ${bytes(job.bytes_in)}${job.filters.length ? `, ${plural(job.filters.length, "filter")}` : ""}`,
-    ],
-    [job.started, `Started, attempt ${Math.max(1, job.attempts)}${run}`],
-    [job.finished, `${title(job.state)}${run}${job.error ? `: ${inWords(job.error)}` : ""}`],
-  ];
-  for (const [time, text] of lines) {
-    if (time && !history.some((line) => line[0] === time && line[1] === text)) history.push([time, text]);
-  }
-  history.sort((a, b) => Date.parse(a[0]) - Date.parse(b[0]));
+function traceLink(href) {
+  return h("a", { href, rel: "noreferrer" }, "open the trace");
 }
 
 async function retry() {

@@ -2,7 +2,8 @@
 
 import { Sparkline } from "./chart.js";
 import { h } from "./dom.js";
-import { between, plural, span } from "./format.js";
+import { between, plural, span, title } from "./format.js";
+import { handOn } from "./rows.js";
 import { stateMark } from "./state.js";
 import { explain } from "./words.js";
 
@@ -69,20 +70,28 @@ export class Numbers {
   }
 }
 
-export function showWorkers(body, workers) {
-  body.replaceChildren(
-    ...workers.map((worker) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, worker.name),
-        h("td", {}, worker.service),
-        h("td", {}, stateMark(worker.state)),
-        h("td", {}, worker.job ? h("a", { href: `/jobs/${worker.job}` }, h("code", {}, worker.job)) : "–"),
-        h("td", { class: "figure" }, worker.since ? span(between(worker.since, new Date().toISOString())) : "–"),
-      ),
-    ),
-  );
+/** One worker: its link stays the same element while the job changes. */
+export function workerRow(worker) {
+  const state = stateMark(worker.state);
+  const code = h("code");
+  const link = h("a", {}, code);
+  const job = h("td");
+  const since = h("td", { class: "figure" });
+  const show = (now) => {
+    state.dataset.state = now.state;
+    state.textContent = title(now.state);
+    since.textContent = now.since ? span(between(now.since, new Date().toISOString())) : "–";
+    if (now.job) {
+      link.href = `/jobs/${now.job}`;
+      code.textContent = now.job;
+      if (!link.isConnected) job.replaceChildren(link);
+    } else {
+      handOn(job);
+      job.textContent = "–";
+    }
+  };
+  const cells = [h("th", { scope: "row" }, worker.name), h("td", {}, worker.service), h("td", {}, state), job, since];
+  return { element: h("tr", {}, cells), show };
 }
 
 export function showStreams(body, streams) {

@@ -3,12 +3,14 @@
 import { get } from "./api.js";
 import { DeadLetters } from "./dead-letters.js";
 import { RecentJobs } from "./recent-jobs.js";
-import { headline, Numbers, showErrors, showStreams, showWorkers } from "./overview.js";
+import { headline, Numbers, showErrors, showStreams, workerRow } from "./overview.js";
+import { Rows } from "./rows.js";
 
 const EVERY = 2000;
 
 const byId = (id) => document.getElementById(id);
 const numbers = new Numbers(byId("numbers"));
+const workers = new Rows(byId("workers"), (worker) => `${worker.service} ${worker.name}`, workerRow);
 const letters = new DeadLetters(byId("letters"), byId("letters-more"));
 const jobs = new RecentJobs(byId("jobs"), byId("jobs-more"), byId("jobs-state"));
 
@@ -23,7 +25,7 @@ async function look() {
     if (byId("headline").textContent !== text) byId("headline").textContent = text;
     byId("headline").dataset.level = level;
     numbers.show(queue);
-    showWorkers(byId("workers"), queue.workers);
+    workers.show(queue.workers);
     showStreams(byId("streams"), queue.streams);
     showErrors(byId("errors"), queue.errors);
   } catch (error) {

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { chainCode } from "./chain-code.js";
 import { h } from "./dom.js";
 import { between, clock, span } from "./format.js";
+import { askedAt } from "./runs.js";
 import { stateMark } from "./state.js";
 import { inWords } from "./words.js";
 
@@ -56,7 +57,7 @@ function rowOf(job) {
     h("th", { scope: "row" }, h("a", { href: `/jobs/${job.id}` }, job.name ?? job.id)),
     h("td", {}, stateMark(job.state)),
     h("td", { class: "chain-cell" }, job.filters.length ? chainCode(job) : "–"),
-    h("td", { class: "figure" }, span(between(job.run > 1 ? job.started : job.created, job.finished))),
+    h("td", { class: "figure" }, span(between(askedAt(job), job.finished))),
   );
 }
 

@@ -76,8 +76,12 @@ bindOutput(
 listenForFiles(byId("files"), addFiles);
 for (const id of ["choose", "add-more"]) byId(id).addEventListener("click", () => byId("files").click());
 byId("share").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(location.href);
-  toast("Link to this chain copied.");
+  // On plain HTTP beyond loopback there is no clipboard.
+  const copied = await navigator.clipboard?.writeText(location.href).then(
+    () => true,
+    () => false,
+  );
+  toast(copied ? "Link to this chain copied." : "Copy the address of this page: it holds the chain.");
 });
 
 await showChainWhenKnown();

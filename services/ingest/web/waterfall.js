@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { between, span, title } from "./format.js";
+import { askedAt } from "./runs.js";
 
 // Waiting may last far longer than the work; its bar is cut so that the steps stay visible.
 const LONGEST_WAIT = 0.5; // of the rest
@@ -13,7 +14,7 @@ export function stepsOf(job) {
   const ran = between(job.started, job.finished);
   // What is left is the way to the worker's pool and back, and the recording of the result.
   if (ran !== null && ran - worked > 0.5) work.push({ name: "hand-over", length: ran - worked, drawn: ran - worked });
-  const waited = job.run > 1 ? null : between(job.created, job.started);
+  const waited = between(askedAt(job), job.started);
   if (waited === null) return work;
   const rest = Math.max(1, ran ?? worked, worked);
   return [{ name: "waiting", length: waited, drawn: Math.min(waited, rest * LONGEST_WAIT) }, ...work];

@@ -1,0 +1,32 @@
+"""Watching for long: what is kept does not grow, what is told stays right."""
+
+from collections import Counter
+
+from clients.models import Job
+from clients.watch import Seen
+
+
+def test_what_is_kept_does_not_grow_with_what_was_seen() -> None:
+    seen = Seen(most=10)
+    for number in range(500):
+        seen.take(Job(id=f"0-{number:03}", state="processing"))
+        seen.take(Job(id=f"0-{number:03}", state="failed" if number == 3 else "done"))
+    assert [job.id for job in seen.jobs] == [f"0-{number}" for number in range(490, 500)]
+    assert seen.states == Counter(done=499, failed=1)
+
+
+def test_those_under_way_are_kept_longer_than_those_that_ended() -> None:
+    seen = Seen(most=3)
+    seen.take(Job(id="0-slow", state="processing"))
+    for number in range(20):
+        seen.take(Job(id=f"0-{number}", state="done"))
+    assert "0-slow" in [job.id for job in seen.jobs]
+    seen.take(Job(id="0-slow", state="done"))
+    assert seen.states == Counter(done=21)
+
+
+def test_a_job_that_runs_again_counts_as_it_ended_last() -> None:
+    seen = Seen()
+    for run, state in ((1, "failed"), (2, "queued"), (2, "done")):
+        seen.take(Job(id="0-a", run=run, state=state))
+    assert seen.states == Counter(done=1)
