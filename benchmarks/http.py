@@ -7,7 +7,7 @@ is left of the two cores when they do work is measured beside it.
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -56,12 +56,12 @@ def main() -> None:
     uploads = Uploads(textured_jpeg(372, 280, quality=80), options.uploads)
     with stack("ingest", "process", "results", workers=1) as running, ExitStack() as exits:
         ours = running.http["ingest"]
-        accepting = {"Darkroom, raw": _raw(ours, "/v1/images"), "Darkroom, form": _form(ours, "/v1/images")}
+        accepting = {"Darkroom, raw": raw(ours, "/v1/images"), "Darkroom, form": _form(ours, "/v1/images")}
         working = {f"{name}, while the jobs are worked on": request for name, request in accepting.items()}
         peer = {}
         if bullmq.install() is not None:
             url = exits.enter_context(bullmq.express(free_port("127.0.0.1")))
-            peer = {"Express + BullMQ, raw": _raw(url, "/raw"), "Express + BullMQ, form": _form(url, "/form")}
+            peer = {"Express + BullMQ, raw": raw(url, "/raw"), "Express + BullMQ, form": _form(url, "/form")}
         for number in range(options.rounds):
             with running.paused("process", "results"):
                 uploads.send(accepting | peer, 2 * number)
@@ -93,13 +93,20 @@ async def _all_done(running: Running, jobs: int) -> None:
 
 
 async def _rate(request: Request, picture: bytes, uploads: int) -> float:
-    """Uploads per second over kept connections; the client writes bare HTTP/1.1 so that the server is what is slow."""
-    left = iter(range(uploads))
+    """Uploads per second."""
+    start = time.perf_counter()
+    await send(request, (picture + number.to_bytes(8, "big") for number in range(uploads)), CONCURRENCY)
+    return uploads / (time.perf_counter() - start)
+
+
+async def send(request: Request, pictures: Iterable[bytes], concurrency: int) -> None:
+    """Upload over kept connections; the client writes bare HTTP/1.1 so that the server is what is slow."""
+    left = iter(pictures)
 
     async def worker() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
-        for number in left:
-            writer.write(request.make(picture + number.to_bytes(8, "big")))
+        for picture in left:
+            writer.write(request.make(picture))
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 202 " not in head.split(b"\r\n", 1)[0]:
                 raise SystemExit(f"refused: {head.decode()}")
@@ -107,14 +114,14 @@ async def _rate(request: Request, picture: bytes, uploads: int) -> float:
         writer.close()
         await writer.wait_closed()
 
-    start = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(CONCURRENCY):
+        for _ in range(concurrency):
             group.create_task(worker())
-    return uploads / (time.perf_counter() - start)
 
 
-def _raw(url: str, path: str) -> Request:
+def raw(url: str, path: str) -> Request:
+    """A picture as the whole body."""
+
     def make(picture: bytes) -> bytes:
         return _head(path, "image/jpeg", len(picture)) + picture
 

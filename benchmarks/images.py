@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import httpx
 from redis.asyncio import Redis
 
 from benchmarks import report
+from benchmarks.http import raw, send
 from benchmarks.jobs import settled
 from benchmarks.latency import textured_jpeg
 from benchmarks.stack import Running, stack
@@ -116,21 +116,12 @@ async def by_stream(running: Running, pictures: Sequence[bytes]) -> Round:
         return _round(running, before, start, len(pictures))
 
 
-async def by_http(running: Running, pictures: Sequence[bytes], concurrency: int = 8) -> Round:
+async def by_http(running: Running, pictures: list[bytes], concurrency: int = 8) -> Round:
     """From the first upload to the last recorded result."""
-    url = running.http["ingest"] + "/v1/images?filters=sepia"
-    left = iter(pictures)
-
-    async def worker(client: httpx.AsyncClient) -> None:
-        for picture in left:
-            (await client.post(url, content=picture, headers={"content-type": "image/jpeg"})).raise_for_status()
-
-    async with Redis.from_url(running.redis_url) as redis, httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with Redis.from_url(running.redis_url) as redis:
         goal = await settled(redis) + 2 * len(pictures)
         before, start = running.cpu(), time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(worker(client))
+        await send(raw(running.http["ingest"], "/v1/images?filters=sepia"), pictures, concurrency)
         await _until(redis, goal)
         return _round(running, before, start, len(pictures))
 
