@@ -96,8 +96,8 @@ class Takeover:
         if not seen.fresh:
             return []
         seen.fresh = 0
-        _, entries, _, seen.fresh = await self._claim(source, _START, count, turn=0, what="look")
-        return await self._without_spent(source, entries)
+        _, entries, _, seen.fresh = await self._claim(source, _START, count, turn=0, what="fresh")
+        return entries
 
     async def finish(self) -> None:
         """Cancel what is still in work."""
@@ -111,17 +111,16 @@ class Takeover:
         seen.cursor, entries, suspects, seen.fresh = await self._claim(
             source, seen.cursor, room, turn=turn, what="look"
         )
-        for entry in await self._without_spent(source, entries):
-            self.quiet.enter()
-            task = self._keep(self.taker.work(source, [entry]))
-            task.add_done_callback(lambda _: self.quiet.exit())
-        return suspects
-
-    async def _without_spent(self, source: Source, entries: Sequence[Entry]) -> list[Entry]:
+        # What is fresh is in work, and leased, before anything is buried: that may wait, or fail.
+        for entry in entries:
+            if not entry.attempts:
+                self.quiet.enter()
+                task = self._keep(self.taker.work(source, [entry]))
+                task.add_done_callback(lambda _: self.quiet.exit())
         for entry in entries:
             if entry.attempts:
                 await self.taker.bury(source, entry)
-        return [entry for entry in entries if not entry.attempts]
+        return suspects
 
     async def _run_suspects(self, source: Source) -> None:
         async def still_waiting() -> bool:

@@ -27,8 +27,9 @@ class _LetterId(StringConvertor):
 
 register_url_convertor("letter", _LetterId())
 
-#: Dead letters that one request replays at most.
+#: Dead letters that one request replays at most, and those that it looks at.
 _MOST: Final = 500
+_MOST_LOOKED_AT: Final = 2000
 
 
 @router.get("/v1/dead-letters", response_model=DeadLetterPage, responses=problems(InvalidParameter), summary="List")
@@ -60,35 +61,33 @@ async def get_letter(letter_id: str, context: ContextDep, owner: OperatorDep) ->
 async def replay_many(
     context: ContextDep,
     owner: OperatorDep,
+    cursor: Annotated[Short | None, Absent, Query(description="`next` of the answer before.")] = None,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="How many at most.")] = 100,
 ) -> Response:
-    """Put back the oldest dead letters, no faster than the rate that is set; call again while some remain.
+    """Put back the oldest dead letters, no faster than the rate that is set; go on while there is a `next`.
 
-    One that cannot be put back (its job was deleted or is done, say) is passed over and counts among those that remain;
-    when none was replayed, all that remain are such.
+    One that cannot be put back (its job was deleted or is done, say) is passed over and counts among those that remain.
     """
     replayed: list[dict[str, str | None]] = []
-    for partition in range(context.settings.partitions):
-        await _replay_oldest(context, owner, partition, limit, replayed)
-    return json_answer({"replayed": replayed, "remaining": await context.letters.count()})
+    looked_at, reached, following = 0, cursor, None
+    async for after, dead in context.letters.oldest(owner, cursor=cursor):
+        if len(replayed) == limit or looked_at == _MOST_LOOKED_AT:
+            following = reached
+            break
+        looked_at, reached = looked_at + 1, after
+        if dead is not None and (job := await _put_back(context, dead)) is not None:
+            replayed.append(job)
+            await asyncio.sleep(1 / context.settings.replay_rate)
+    return json_answer({"replayed": replayed, "remaining": await context.letters.count(), "next": following})
 
 
-async def _replay_oldest(
-    context: Context, owner: str, partition: int, limit: int, replayed: list[dict[str, str | None]]
-) -> None:
-    """Put back letters of one partition until `limit` are replayed in all."""
-    if len(replayed) == limit:
-        return
-    async for dead in context.letters.oldest(owner, partition):
-        try:
-            job_id = await context.replayer.put_back(dead)
-        except (NotFound, Expired, NotFailed) as error:
-            log.info("not replayed", letter=dead.id, reason=error.message)
-            continue
-        replayed.append({"id": dead.id, "job_id": job_id})
-        if len(replayed) == limit:
-            return
-        await asyncio.sleep(1 / context.settings.replay_rate)
+async def _put_back(context: Context, dead: letters.Dead) -> dict[str, str | None] | None:
+    """What was put back; none when that cannot be."""
+    try:
+        return {"id": dead.id, "job_id": await context.replayer.put_back(dead)}
+    except (NotFound, Expired, NotFailed) as error:
+        log.info("not replayed", letter=dead.id, reason=error.message)
+        return None
 
 
 @router.post(

@@ -21,6 +21,8 @@ _decoder = msgspec.json.Decoder(Letter)
 #: Entries of one stream that are read at once, and those that one request looks at.
 _CHUNK: Final = 100
 _BUDGET: Final = 2000
+#: No number in the id of an entry is as large.
+_BEYOND: Final = 2**64
 #: Owner of letters of which nothing could be read.
 _NOBODY: Final = "local"
 
@@ -96,11 +98,20 @@ class Letters:
         page = found[:limit]
         return page, _write_cursor(page[-1].place) if page and (len(found) > limit or cut) else None
 
-    async def oldest(self, owner: str, partition: int) -> AsyncIterator[Dead]:
-        """The dead letters of one partition in the order in which they died, read as they are asked for."""
-        async for entries in self._read_all(partition):
-            for dead in _of(owner, partition, entries):
-                yield dead
+    async def oldest(self, owner: str, *, cursor: str | None) -> AsyncIterator[tuple[str, Dead | None]]:
+        """The dead letters of each partition in the order in which they died, read as they are asked for.
+
+        With each comes the cursor of what follows; instead of a letter that `owner` may not see comes none. Raises
+        InvalidParameter for a wrong cursor.
+        """
+        after = _read_cursor(cursor) if cursor is not None else None
+        for partition in range(after.partition if after else 0, self.partitions):
+            first = f"({after.entry_id}" if after is not None and after.partition == partition else "-"
+            async for entries in self._read_all(partition, first):
+                for entry_id, fields in entries:
+                    place = _place(entry_id.decode(), partition)
+                    dead = _read(place, fields)
+                    yield _write_cursor(place), dead if _may_see(owner, dead) else None
 
     async def days_of_originals(self, among: Collection[str]) -> set[str]:
         """Those of some UTC days whose originals a dead letter names, whoever owns it: its replay reads them."""
@@ -116,9 +127,8 @@ class Letters:
         """All dead letters, whoever owns them."""
         return sum([int(await self.redis.xlen(keys.dead(partition))) for partition in range(self.partitions)])
 
-    async def _read_all(self, partition: int) -> AsyncIterator[Any]:
-        """All entries of one partition, oldest first, many at a time."""
-        first = "-"
+    async def _read_all(self, partition: int, first: str = "-") -> AsyncIterator[Any]:
+        """All entries of one partition from an id on, oldest first, many at a time."""
         while True:
             entries: Any = await self.redis.xrange(keys.dead(partition), first, "+", count=_CHUNK)
             yield entries
@@ -219,7 +229,13 @@ def _write_cursor(place: Place) -> str:
 def _read_cursor(cursor: str) -> Place:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        milliseconds, sequence, partition = (int(part) for part in text.split("-"))
-    except (ValueError, binascii.Error) as error:
-        raise InvalidParameter("cursor must be `next` of an earlier page.", parameter="cursor") from error
-    return Place(milliseconds, sequence, partition)
+        place = Place(*(int(part) for part in text.split("-")))
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise _wrong_cursor() from error
+    if max(place) >= _BEYOND:
+        raise _wrong_cursor()
+    return place
+
+
+def _wrong_cursor() -> InvalidParameter:
+    return InvalidParameter("cursor must be `next` of an earlier page.", parameter="cursor")

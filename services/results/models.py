@@ -166,6 +166,7 @@ class ReplayedMany(_Document):
 
     replayed: list[Replayed]
     remaining: int = Field(description="Dead letters that are still there.")
+    next: str | None = Field(description="The cursor of where to go on; null once all were looked at.")
 
 
 class StreamDocument(_Document):

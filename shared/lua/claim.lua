@@ -4,13 +4,14 @@
 -- KEYS  1 stream   2 turn: held by the consumer that looked last   3 seeker: held by the one that makes room for a suspect
 -- ARGV  1 group   2 consumer   3 lease in ms   4 cursor, an entry id or `-`   5 fresh entries to take at most
 --       6 starts from which on an entry is spent   7 how long a turn lasts in ms, 0 to look without a turn
---       8 what to take: `look`, `suspect`, or `peek`
+--       8 what to take: `look`, `fresh`, `suspect`, or `peek`
 -- Returns {next cursor, {{entry id, starts before, fields}, …}, suspects, fresh entries left}.
 --
 -- The delivery count in the pending list is the number of starts; an entry of which no work was ever started (it was
 -- handed back) is fresh, one with starts is a suspect: its worker went silent, and maybe because of it.
 -- `look` takes fresh entries, counting their start, and spent ones (to be made dead letters). It tells how many suspects
 -- there are, but only to the seeker: to this consumer if no other one has been the seeker for less than a lease.
+-- `fresh` takes fresh entries only: a lane that would read now has no time for dead letters.
 -- `suspect` takes the first suspect and counts its start; another consumer may then seek the next one. `peek` takes
 -- nothing and tells how many suspects there are to anybody: a consumer that has been making room for longer than a lease
 -- goes on, while another one may try as well.
@@ -22,7 +23,8 @@ local PAGE, PAGES = 100, 50
 local stream, turn, seeker = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, lease, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local room, spent = tonumber(ARGV[5]), tonumber(ARGV[6])
-local looking, peeking = ARGV[8] == 'look', ARGV[8] == 'peek'
+local what = ARGV[8]
+local looking = what == 'look'
 if ARGV[7] ~= '0' and not redis.call('SET', turn, consumer, 'NX', 'PX', ARGV[7]) then
   return {cursor, {}, 0, 0}
 end
@@ -45,17 +47,19 @@ for _ = 1, PAGES do
     local id, starts = pending[1], pending[4]
     if starts > 0 and starts < spent then
       suspects = suspects + 1
-      if not looking and not peeking and take(id, starts, starts + 1) then
+      if what == 'suspect' and take(id, starts, starts + 1) then
         redis.call('DEL', seeker)
         return {'-', claimed, suspects, left}
       end
-    elseif looking and starts >= spent then
-      take(id, starts, starts)
-    elseif looking and room > 0 then
+    elseif starts >= spent then
+      if looking then
+        take(id, starts, starts)
+      end
+    elseif (looking or what == 'fresh') and room > 0 then
       if take(id, starts, 1) then
         room = room - 1
       end
-    elseif starts == 0 then
+    else
       left = left + 1
     end
   end

@@ -3,10 +3,12 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter
 
+from services.results import dead_letters as routes
 from services.results.letters import Letters
 from services.results.models import DeadLetterPage, WholeDeadLetter
 from services.results.reader import Reader
 from services.results.replay import Replayer
+from services.results.settings import ResultsSettings
 from shared import dead_letters, keys
 from shared.entries import Entry, Source
 from shared.events import ImageUploaded, encode
@@ -89,7 +91,7 @@ async def test_the_letter_of_a_job_that_was_retried_and_is_done_starts_nothing(
         job = await story.job(job_id)
         assert (job.state, job.run) == (state, 2)
         await story.finish(job_id)
-    assert (await http.post("/v1/dead-letters/replay")).json() == {"replayed": [], "remaining": 1}
+    assert (await http.post("/v1/dead-letters/replay")).json() == {"replayed": [], "remaining": 1, "next": None}
     assert len(await published(story)) == 1
 
 
@@ -219,6 +221,43 @@ async def test_letters_that_cannot_be_replayed_use_up_no_limit(story: Story, htt
         answer = (await http.post("/v1/dead-letters/replay?limit=1")).json()
         assert [letter["id"] for letter in answer["replayed"]] == expected
     assert answer["remaining"] == 2
+
+
+async def test_one_request_looks_at_so_many_letters_at_most_and_says_where_to_go_on(
+    story: Story, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_MOST_LOOKED_AT", 3)
+    for _ in range(4):
+        job_id, _ = await given_up(story)
+        await http.delete(f"/v1/jobs/{job_id}")
+    good = await bury(story)
+    first = (await http.post("/v1/dead-letters/replay")).json()
+    assert first["replayed"] == []
+    second = (await http.post("/v1/dead-letters/replay", params={"cursor": first["next"]})).json()
+    assert [letter["id"] for letter in second["replayed"]] == [good]
+    assert (second["remaining"], second["next"]) == (4, None)
+
+
+async def test_many_are_replayed_no_faster_than_the_rate(
+    story: Story, settings: ResultsSettings, http: httpx.AsyncClient
+) -> None:
+    """By the clock of the server, which gives the entries their ids."""
+    for number in range(6):
+        await bury(story, fields={b"data": b"%d" % number})
+    answer = (await http.post("/v1/dead-letters/replay?limit=5")).json()
+    assert len(answer["replayed"]) == 5
+    entries = await story.redis.xrange(UPLOADS.stream)
+    moments = [int(entry_id.split(b"-")[0]) for entry_id, _ in entries]
+    assert moments[-1] - moments[0] >= 4 * 1000 / settings.replay_rate - 1
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "MQ", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5LTAtMA", "LTEtMS0w"])
+async def test_a_cursor_that_nobody_gave_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
+    for answer in (
+        await http.get("/v1/dead-letters", params={"cursor": cursor}),
+        await http.post("/v1/dead-letters/replay", params={"cursor": cursor}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
 
 
 async def test_a_webhook_that_was_given_up_can_be_put_back(story: Story, http: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.dead_letters import DeadLetter, write
+from shared.dead_letters import DeadLetter, Obituary, write
 from shared.entries import Entry, Source
 from shared.lanes import Batch, SteadyDoor
 from shared.settings import Settings
@@ -39,7 +39,13 @@ def running(redis_url: str, redis: Redis) -> Running:
 
     @asynccontextmanager
     async def run(
-        handler: StagedHandler, *, lanes: int = 2, count: int = 8, attempts: int = 3, grace: float = 5.0
+        handler: StagedHandler,
+        *,
+        lanes: int = 2,
+        count: int = 8,
+        attempts: int = 3,
+        grace: float = 5.0,
+        obituary: Obituary = obituary,
     ) -> AsyncIterator[Stage]:
         settings = Settings(redis_url=redis_url, lease=LEASE, max_attempts=attempts, drain_grace=grace)
 
