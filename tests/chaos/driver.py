@@ -24,6 +24,8 @@ from tests.chaos.audit import Seen, Verdict, audit, settled
 from tests.chaos.ledger import Ledger
 from tests.chaos.senders import Senders
 from tests.chaos.storm import Storm
+from tests.support.proxy import Proxy
+from tests.support.receiver import Receiver
 from tests.support.waiting import eventually
 
 
@@ -66,15 +68,22 @@ class Report:
         rows = [
             ("seed, minutes", f"{self.plan.seed}, {self.plan.seconds / 60:.1f}"),
             ("jobs accepted", verdict.jobs),
+            ("of them asked to cancel, run again", f"{verdict.doubted}, {verdict.again}"),
+            ("batches told by webhook", len(self.ledger.batches)),
             ("kill -9 (of them the server)", f"{kinds['kill']} ({blows['kill server']})"),
             ("stopped and continued (of them the server)", f"{kinds['stop']} ({blows['stop server']})"),
             ("drained and restarted", kinds["drain"]),
+            ("network cut or choked", kinds["cut"] + kinds["choke"]),
             ("process starts", self.starts),
             ("lost", len(verdict.lost)),
             ("doubled", len(verdict.doubled)),
             ("anything else that must not be", len(verdict.wrong)),
             ("requests that clients had to repeat", self.ledger.retried),
-            ("takeovers; longest, median in s", f"{len(verdict.takeovers)}; {_figures(verdict.takeovers)}"),
+            ("takeovers; longest, median in s", _figures([one.waited for one in verdict.takeovers])),
+            (
+                "of them beside others that went on, after the lease",
+                _figures([one.steady for one in verdict.takeovers]),
+            ),
             ("most attempts of one job", max(verdict.attempts, default=0)),
             ("seconds until all was settled after the storm", f"{self.calm_after:.1f}"),
         ]
@@ -89,9 +98,19 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
     """One storm from start to verdict; the fleet is gone at the end."""
     log(f"seed {plan.seed}")
     fleet = fleets.build(plan.folder, plan.server, process=plan.process, ingest=2, results=2, lease=plan.lease)
+    network = Proxy(fleet.port)
+    fleet.lead_through(network.port)
+    with network.running(), Receiver().running() as receiver:
+        return await _rage(plan, fleet, network, receiver, log)
+
+
+async def _rage(
+    plan: Plan, fleet: fleets.Fleet, network: Proxy, receiver: Receiver, log: Callable[[str], None]
+) -> Report:
     ledger, seen, stop = Ledger(), Seen(), asyncio.Event()
-    storm = Storm(fleet, plan.seed, plan.gust, plan.lease, log=log)
-    senders = Senders(fleet, ledger, seed=plan.seed, limit=plan.jobs, pause=plan.pause)
+    storm = Storm(fleet, network, plan.seed, plan.gust, plan.lease, log=log)
+    senders = Senders(fleet, ledger, seed=plan.seed, limit=plan.jobs, pause=plan.pause, webhook=receiver.url)
+    started = time.monotonic()
     try:
         fleet.start()
         await _all_up(fleet)
@@ -111,7 +130,7 @@ async def run(plan: Plan, log: Callable[[str], None] = print) -> Report:
         await _all_up(fleet)
         reading.cancel()
         await asyncio.wait({reading})
-        verdict = await audit(fleet, ledger, seen, storm.silenced)
+        verdict = await audit(fleet, ledger, seen, storm, receiver.taken, seconds=time.monotonic() - started)
     finally:
         fleet.end()
     starts = sum(member.starts for member in (fleet.server, *fleet.members))
@@ -143,7 +162,7 @@ def _tracebacks(log: Path) -> list[str]:
 
 
 def _figures(values: list[float]) -> str:
-    return f"{max(values):.1f}, {sorted(values)[len(values) // 2]:.1f}" if values else "none"
+    return f"{len(values)}; {max(values):.1f}, {sorted(values)[len(values) // 2]:.1f}" if values else "none"
 
 
 def main(

@@ -122,6 +122,11 @@ class Fleet:
     def of(self, kind: str) -> list[Member]:
         return [member for member in self.members if member.kind == kind]
 
+    def lead_through(self, port: int) -> None:
+        """Let the services reach the server by another port of the loopback."""
+        for member in self.members:
+            member.environment = {**member.environment, "DARKROOM_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+
     def start(self) -> None:
         self.server.start()
         for member in self.members:
@@ -157,6 +162,9 @@ def build(folder: Path, server: str, *, process: int, ingest: int, results: int,
         "DARKROOM_DRAIN_GRACE": "5",
         "DARKROOM_WORKERS": "1",
         "DARKROOM_LOG_FORMAT": "json",
+        "DARKROOM_WEBHOOK_ALLOW_PRIVATE": "true",
+        "DARKROOM_WEBHOOK_FIRST_DELAY": "0.5",
+        "DARKROOM_WEBHOOK_TIMEOUT": "3",
     }
     members: list[Member] = []
     addresses: dict[str, list[str]] = {"ingest": [], "results": []}

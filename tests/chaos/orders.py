@@ -1,7 +1,7 @@
 """What the storm is sent: good images, wrong ones, and nonsense, each with the outcome that it must come to."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -22,6 +22,8 @@ CHAINS: Final[list[list[FilterSpec]]] = [
 _REPEATED: Final = 8
 #: Side of a large image in pixels: some tenths of a second of work.
 _LARGE: Final = 3000
+#: Jobs of one batch, at least and at most.
+_BATCH: Final = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Order:
     nonsense: bytes | None = None
     #: Whether `source` names something that is not there.
     missing: bool = False
+    #: What its sender does later: nothing, `cancel`, `cancel and retry`, `retry`, or `replay` (of the dead letter).
+    afterthought: str = ""
+    #: Whether it takes long enough to be met in work.
+    long: bool = False
 
 
 class Orders:
@@ -48,11 +54,25 @@ class Orders:
         self._large = _jpeg(seed, _LARGE)
 
     def by_http(self) -> Order:
-        """An order that ingest takes: a wrong image would be refused there."""
-        return self._good()
+        """An order that ingest takes: a wrong image would be refused there. Some are cancelled later."""
+        order = self._good()
+        chance = self._random.random()
+        if chance < (0.7 if order.long else 0.12):
+            return replace(order, afterthought="cancel and retry" if chance < 0.05 else "cancel")
+        return order
+
+    def of_a_batch(self) -> list[Order]:
+        """Orders that ingest takes, for one batch."""
+        return [self.by_http() for _ in range(self._random.randint(*_BATCH))]
 
     def by_stream(self) -> Order:
-        """An order for a plain XADD, now and then a wrong one."""
+        """An order for a plain XADD, now and then a wrong one, of which some are tried again in vain."""
+        order = self._any()
+        if order.expected == "done" or self._random.random() < 0.6:
+            return order
+        return replace(order, afterthought="retry" if order.nonsense is None else "replay")
+
+    def _any(self) -> Order:
         chance = self._random.random()
         chain = self._random.choice(CHAINS)
         if chance < 0.06:
@@ -71,8 +91,10 @@ class Orders:
         chance = self._random.random()
         chain = self._random.choice(CHAINS)
         number = self._random.randrange(_REPEATED)
-        if chance < 0.03:
-            return Order(self._large, chain, "done", f"large {msgspec.json.encode(chain)!r}")
+        if chance < 0.04:
+            # One of many chains, or soon all its results would be known.
+            chain = [*chain, {"name": "brighten", "amount": self._random.randint(-50, 50)}]
+            return Order(self._large, chain, "done", f"large {msgspec.json.encode(chain)!r}", long=True)
         if chance < 0.6:
             return Order(_png(self._random.randrange(2**31), 48), chain, "done")
         return Order(self._images[number], chain, "done", f"{number} {msgspec.json.encode(chain)!r}")

@@ -1,10 +1,12 @@
-"""Clients in the storm: by HTTP with retries under one idempotency key, and straight to the stream with XADD."""
+"""Clients in the storm: by HTTP with retries under one idempotency key, and straight to the stream with XADD.
+
+Some of those by HTTP send batches, each of whose jobs comes with a request of its own and names a webhook.
+"""
 
 import asyncio
 import itertools
 import random
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 from uuid import uuid4
 
@@ -20,31 +22,36 @@ from shared.blobs import BlobStore
 from shared.errors import StorageUnavailable
 from shared.events import ImageUploaded, encode
 from tests.chaos.fleet import Fleet
-from tests.chaos.ledger import Ledger, Promise
+from tests.chaos.ledger import Ledger, Promise, Whole
 from tests.chaos.orders import Order, Orders
+from tests.chaos.thoughts import Thoughts
 
 #: Pause of a client before it tries again, in seconds.
 _RETRY: Final = 0.2
 _AGAIN: Final = frozenset({502, 503, 504})
+#: The share of what is sent by HTTP that is a batch.
+_BATCHES: Final = 0.15
 
 
 class Senders:
     """Sends until `stop` is set or `limit` jobs were accepted."""
 
-    def __init__(self, fleet: Fleet, ledger: Ledger, *, seed: int, limit: int, pause: float) -> None:
+    def __init__(self, fleet: Fleet, ledger: Ledger, *, seed: int, limit: int, pause: float, webhook: str) -> None:
         self._fleet = fleet
         self._ledger = ledger
         self._random = random.Random(seed + 1)
         self._orders = Orders(seed)
+        self._thoughts = Thoughts(fleet, ledger, seed=seed)
         self._limit = limit
         self._pause = pause
-        self._clock: Callable[[], float] = time.monotonic
+        self._webhook = webhook
         self._sent = itertools.count()
+        self._group = asyncio.TaskGroup()
         self.stop = asyncio.Event()
 
     async def run(self, *, http: int, stream: int) -> None:
-        """So many clients of each kind at once; returns when all have stopped."""
-        async with asyncio.TaskGroup() as group:
+        """So many clients of each kind at once; returns when all have stopped and had their second thoughts."""
+        async with self._group as group:
             for _ in range(http):
                 group.create_task(self._by_http())
             for _ in range(stream):
@@ -56,13 +63,26 @@ class Senders:
     async def _by_http(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
             while self._more():
-                await self._post(client, self._orders.by_http())
+                if self._random.random() < _BATCHES:
+                    await self._post_batch(client)
+                else:
+                    await self._post(client, self._orders.by_http(), {})
                 await asyncio.sleep(self._pause)
 
-    async def _post(self, client: httpx.AsyncClient, order: Order) -> None:
+    async def _post_batch(self, client: httpx.AsyncClient) -> None:
+        orders = self._orders.of_a_batch()
+        batch = Whole(keys.new_id(0))
+        about = {"batch": batch.batch_id, "expected": str(len(orders)), "webhook": self._webhook}
+        self._ledger.batches.append(batch)
+        for order in orders:
+            await self._post(client, order, about, batch)
+
+    async def _post(
+        self, client: httpx.AsyncClient, order: Order, about: Mapping[str, str], batch: Whole | None = None
+    ) -> None:
         key = uuid4().hex
         headers = {"Idempotency-Key": key, "Content-Type": "image/png"}
-        query = {"filters": msgspec.json.encode(order.filters).decode()}
+        query = {"filters": msgspec.json.encode(order.filters).decode(), **about}
         if self._random.random() < 0.2:
             query["priority"] = "bulk"
         while True:
@@ -73,7 +93,7 @@ class Senders:
                 self._ledger.retried += 1
             else:
                 if answer.status_code == 202:
-                    self._promise(answer.json()["jobs"][0]["id"], order)
+                    self._promise(answer.json()["jobs"][0]["id"], order, batch=batch)
                     return
                 self._ledger.retried += 1
                 if answer.status_code not in _AGAIN:
@@ -101,8 +121,9 @@ class Senders:
         stream = keys.uploaded(0, bulk=bulk)
         if order.nonsense is not None:
             entry_id = await _published(redis, stream, order.nonsense)
-            self._ledger.nonsense.append(f"{stream} {entry_id}")
-            self._promise(keys.job_of_entry(0, entry_id, bulk=bulk), order)
+            nonsense = f"{stream} {entry_id}"
+            self._ledger.nonsense.append(nonsense)
+            self._promise(keys.job_of_entry(0, entry_id, bulk=bulk), order, nonsense=nonsense)
             return
         source = f"inbox/{uuid4().hex}"
         if not order.missing:
@@ -111,8 +132,13 @@ class Senders:
         entry_id = await _published(redis, stream, encode(event))
         self._promise(keys.job_of_entry(0, entry_id, bulk=bulk), order)
 
-    def _promise(self, job_id: str, order: Order) -> None:
-        self._ledger.promises.append(Promise(job_id, order.expected, order.twin, self._clock()))
+    def _promise(self, job_id: str, order: Order, *, batch: Whole | None = None, nonsense: str = "") -> None:
+        promise = Promise(job_id, frozenset({order.expected}), order.twin)
+        self._ledger.promises.append(promise)
+        if batch is not None:
+            batch.jobs.append(job_id)
+        if order.afterthought:
+            self._group.create_task(self._thoughts.follow(promise, order, batch, nonsense))
 
 
 async def _published(redis: Redis, stream: str, data: bytes) -> str:

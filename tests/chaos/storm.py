@@ -1,4 +1,4 @@
-"""The storm: kills, stops, drains and restarts of random members at random moments, all from one seed."""
+"""The storm: kills, stops, drains and restarts of random members at random moments, and a torn network, by one seed."""
 
 import asyncio
 import random
@@ -13,6 +13,7 @@ from typing import Any, Final
 import psutil
 
 from tests.chaos.fleet import Fleet, Member
+from tests.support.proxy import Proxy
 
 #: How often each blow falls, relative to the others.
 BLOWS: Final = {
@@ -27,14 +28,20 @@ BLOWS: Final = {
     "drain process": 4,
     "drain results": 2,
     "drain ingest": 2,
+    "cut network": 2,
+    "choke network": 1,
 }
 
 
 @dataclass
 class Storm:
-    """`gust` is the mean number of seconds between two blows, `lease` that of the fleet in seconds."""
+    """`gust` is the mean number of seconds between two blows, `lease` that of the fleet in seconds.
+
+    `network` is what lies between the services and the server; others reach the server without it.
+    """
 
     fleet: Fleet
+    network: Proxy
     seed: int
     gust: float
     lease: float
@@ -72,6 +79,9 @@ class Storm:
     def _strike(self, chance: random.Random) -> None:
         blow = chance.choices(list(BLOWS), list(BLOWS.values()))[0]
         verb, kind = blow.split()
+        if kind == "network":
+            self._tear(blow, verb, chance.uniform(0.05, 1.5 * self.lease))
+            return
         whole = "process" if kind == "child" else kind
         candidates = [self.fleet.server] if kind == "server" else self.fleet.of(whole)
         member = chance.choice(candidates)
@@ -86,15 +96,24 @@ class Storm:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
             return
-        self._repair({"kill": self._kill, "stop": self._stop, "drain": self._drain}[verb], member, pause)
+        blows = {"kill": self._kill, "stop": self._stop, "drain": self._drain}
+        self._repair(blows[verb](member, pause), member.name)
 
-    def _repair(self, what: Callable[[Member, float], Coroutine[Any, Any, None]], member: Member, pause: float) -> None:
+    def _tear(self, blow: str, verb: str, pause: float) -> None:
+        if "network" in self._struck:
+            return
+        self.blows[blow] += 1
+        self.log(f"{blow}: {pause:.2f} s")
+        self._repair(self._cut(pause) if verb == "cut" else self._choke(pause), "network")
+
+    def _repair(self, what: Coroutine[Any, Any, None], name: str) -> None:
+        self._struck.add(name)
+
         async def repair() -> None:
-            self._struck.add(member.name)
             try:
-                await what(member, pause)
+                await what
             finally:
-                self._struck.discard(member.name)
+                self._struck.discard(name)
 
         task = asyncio.create_task(repair())
         self._repairs.add(task)
@@ -124,6 +143,17 @@ class Storm:
             self.bad_drains.append(f"{member.name} (pid {pid}) ended with {member.status}")
         await asyncio.sleep(pause / 3)
         member.start()
+
+    async def _cut(self, pause: float) -> None:
+        await asyncio.to_thread(self.network.cut)
+        await asyncio.sleep(pause)
+        await asyncio.to_thread(self.network.mend)
+
+    async def _choke(self, pause: float) -> None:
+        """What was swallowed does not come again, so the connections end as well."""
+        self.network.choked = True
+        await asyncio.sleep(pause)
+        await self._cut(0)
 
     def _silence(self, member: Member) -> None:
         if member.pid is not None and member.kind == "process":

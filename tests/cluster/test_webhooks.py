@@ -1,17 +1,13 @@
 """Webhooks of jobs and batches whose partitions are on different servers."""
 
-import json
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from shared import keys
 from tests.cluster.conftest import PARTITIONS, Spread
 from tests.cluster.test_way import upload
+from tests.support.receiver import Receiver
 from tests.support.waiting import wait_until
 
 EVERY = range(PARTITIONS)
@@ -19,50 +15,10 @@ EVERY = range(PARTITIONS)
 TOLD = ["darkroom.batch.completed", "darkroom.job.done", "darkroom.job.done"]
 
 
-class Receiver(ThreadingHTTPServer):
-    """Takes webhooks, each at its second try; `tries` by message id, `taken` are the events."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.tries: Counter[str] = Counter()
-        self.taken: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-    def told_of(self, batch: str) -> list[str]:
-        """The types of the events of one batch, sorted."""
-        return sorted(
-            event["type"] for event in list(self.taken) if batch in (event["subject"], event["data"].get("batch"))
-        )
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        message = self.headers["webhook-id"]
-        self.server.tries[message] += 1
-        first = self.server.tries[message] == 1
-        if not first:
-            self.server.taken.append(json.loads(body))
-        self.send_response(503 if first else 204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: tests look at what was taken."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with Receiver().running() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_webhooks_of_every_partition_are_delivered_though_each_first_try_fails(

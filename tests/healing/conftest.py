@@ -32,8 +32,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder: Path = tmp_path_factory.mktemp("healing")
     fleet = fleets.build(folder, "", process=1, ingest=1, results=1, lease=LEASE)
     proxy = Proxy(fleet.port)
-    for member in fleet.members:
-        member.environment = {**member.environment, "DARKROOM_REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0"}
+    fleet.lead_through(proxy.port)
     with (
         proxy.running(),
         httpx.Client(trust_env=False, timeout=15) as client,

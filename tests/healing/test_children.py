@@ -8,7 +8,9 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from redis import Redis
 
+from shared import keys
 from tests.chaos import fleet as fleets
 from tests.support import system as systems
 from tests.support.system import System
@@ -49,6 +51,12 @@ def document(system: System, job: str) -> dict[str, Any]:
     return found
 
 
+def pending(redis: Redis) -> list[bytes]:
+    """Ids of the entries in work."""
+    found = redis.xpending_range(keys.uploaded(0), keys.PROCESS_GROUP, "-", "+", 10)
+    return [entry["message_id"] for entry in found]
+
+
 def replaced(system: System, reason: str) -> int:
     return system.told("process", "replacing a worker", reason=reason)
 
@@ -72,3 +80,17 @@ def test_cancelling_stops_the_child_at_once(system: System, large: Path) -> None
     assert system.state(job) == "cancelled"
     assert replaced(system, "timed_out") == 0
     system.develops()
+
+
+def test_a_worker_that_lost_its_entry_stops_the_child_at_its_next_renewal(system: System, large: Path) -> None:
+    system.mark()
+    job = start_long(system, large)
+    with Redis.from_url(system.fleet.redis_url) as redis:
+        (entry,) = pending(redis)
+        redis.xclaim(keys.uploaded(0), keys.PROCESS_GROUP, "thief", 0, [entry], justid=True)
+        wait_until(lambda: replaced(system, "cancelled") == 1, timeout=30)
+        assert pending(redis) == [entry], "it is the thief's"
+        assert (system.state(job), replaced(system, "timed_out")) == ("processing", 0)
+        system.client.delete(f"{system.fleet.results[0]}/v1/jobs/{job}").raise_for_status()
+        system.develops()
+        wait_until(lambda: not pending(redis), timeout=30)

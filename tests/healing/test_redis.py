@@ -1,5 +1,6 @@
 """Redis restarted, stuck, flushed, failed over, cut off: the services come back alone and say so once."""
 
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from infra.server import valkey_binary
 from shared import keys
 from tests.healing.conftest import LEASE, System
 from tests.support.servers import ends_with_us
+from tests.support.system import encoded
 from tests.support.waiting import wait_until
 
 
@@ -63,6 +65,31 @@ def test_a_network_that_swallows_everything_is_an_outage_told_once(system: Syste
         system.proxy.choked = False
         system.proxy.cut()
         system.proxy.mend()
+
+
+def test_a_redis_that_cannot_write_its_file_refuses_uploads_and_comes_back(system: System) -> None:
+    """MISCONF, which it answers when its disk is full: its snapshots fail, as a folder is where they should be."""
+    snapshot = system.fleet.folder / "redis" / "dump.rdb"
+    with told_once(system), Redis.from_url(system.fleet.redis_url) as redis:
+        snapshot.joinpath("in the way").mkdir(parents=True)
+        redis.config_set("save", "3600 1000000")
+        try:
+            saved(redis, "err")
+            wait_until(system.none_ready)
+            answer = system.client.post(f"{system.fleet.ingest[0]}/v1/images?filters=sepia", content=encoded(1))
+            assert answer.status_code == 503
+            assert "retry-after" in answer.headers
+        finally:
+            shutil.rmtree(snapshot)
+            saved(redis, "ok")
+            redis.config_set("save", "")
+
+
+def saved(redis: Redis, outcome: str) -> None:
+    """Try to write a snapshot, which succeeds or not."""
+    redis.bgsave()
+    wait_until(lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == 0)
+    assert redis.info("persistence")["rdb_last_bgsave_status"] == outcome
 
 
 def test_a_flushed_redis_gets_groups_filters_and_schema_back(system: System) -> None:

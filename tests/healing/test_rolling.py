@@ -37,6 +37,8 @@ def test_a_rolling_restart_under_load_loses_nothing_and_runs_nothing_twice(syste
                     member.start()
                     wait_until(lambda kind=kind: system.ready(kind), timeout=60)
                     wait_until(lambda before=before: len(uploader.jobs) > before + 5, timeout=30)
+            # Each kind has one process here, so that its address refuses connections for a moment.
+            assert system.retried.keys() <= {"503", "ConnectError"}, system.retried
             for job in uploader.jobs:
                 system.develops(job)
             reply = redis.xreadgroup("counting", "counter", {keys.progress(0): ">"}, count=100_000)

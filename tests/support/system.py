@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,14 @@ class System:
 
     fleet: Fleet
     client: httpx.Client
+    #: What clients met since the mark that they tried again: `503`, or the name of an exception.
+    retried: Counter[str] = field(default_factory=Counter)
     _marks: dict[str, int] = field(default_factory=dict)
     _sent: int = 0
 
     def mark(self) -> None:
-        """Forget what was logged before."""
+        """Forget what was logged, and what clients met, before."""
+        self.retried.clear()
         self._marks = {member.name: member.log.stat().st_size for member in self.fleet.members}
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
@@ -67,18 +71,29 @@ class System:
         self._sent += 1
         key = f"picture-{self._sent}-{time.monotonic()}"
         headers = {"Content-Type": "image/png", "Idempotency-Key": key}
+        url = f"{self.fleet.ingest[0]}/v1/images?filters=sepia"
 
         def accepted() -> str:
-            try:
-                answer = self.client.post(
-                    f"{self.fleet.ingest[0]}/v1/images?filters=sepia", content=encoded(self._sent), headers=headers
-                )
-            except httpx.TransportError:
+            answer = self.ask("POST", url, content=encoded(self._sent), headers=headers)
+            if answer is None:
                 return ""
-            assert answer.status_code in {202, 503}, answer.text
-            return str(answer.json()["jobs"][0]["id"]) if answer.status_code == 202 else ""
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["jobs"][0]["id"])
 
-        return wait_until(accepted, timeout=30)
+        return wait_until(accepted, timeout=60)
+
+    def ask(self, method: str, url: str, **request: Any) -> httpx.Response | None:  # noqa: ANN401 - httpx's
+        """The answer; none, remembered in `retried`, where a client tries again."""
+        try:
+            answer = self.client.request(method, url, **request)
+        except httpx.TransportError as error:
+            self.retried[type(error).__name__] += 1
+            return None
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            assert "retry-after" in answer.headers
+            self.retried["503"] += 1
+            return None
+        return answer
 
     def state(self, job: str) -> str:
         answer = self.client.get(f"{self.fleet.results[0]}/v1/jobs/{job}")
@@ -122,7 +137,7 @@ def encoded(seed: int) -> bytes:
 
 
 class Uploader:
-    """Sends pictures for as long as it runs; `jobs` are those that were accepted."""
+    """Sends pictures, and looks at each job, for as long as it runs; `jobs` are those that were accepted."""
 
     def __init__(self, system: System, pause: float = 0.05) -> None:
         self.jobs: list[str] = []
@@ -142,3 +157,5 @@ class Uploader:
     def _run(self) -> None:
         while not self._stop.wait(self._pause):
             self.jobs.append(self._system.submit())
+            answer = self._system.ask("GET", f"{self._system.fleet.results[0]}/v1/jobs/{self.jobs[-1]}")
+            assert answer is None or answer.status_code == 200, answer.text
