@@ -191,7 +191,8 @@ class Webhooks:
         return min(grown, _LONGEST_DELAY) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
 
     async def _over(self, source: Source, entry: Entry, later: bytes = b"", delay_ms: int = 0) -> None:
-        kept = int(self._settings.webhook_give_up) + _LONGEST_DELAY
+        # As long as a live job at least: those that wait are still told when the service comes back after days.
+        kept = max(int(self._settings.webhook_give_up) + _LONGEST_DELAY, keys.LIVE_TTL)
         args = [source.group, entry.id, later, delay_ms, kept]
         await self._outage.persist(self._settle, keys=_keys(source.partition), args=args)
 

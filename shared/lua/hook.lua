@@ -3,7 +3,7 @@
 --
 -- KEYS  1 hooks stream   2 delayed webhooks: sorted set of webhooks as JSON by when they are due (ms)
 -- ARGV  1 group   2 entry id   3 webhook as JSON (empty: it is over)   4 ms from now until it is due
---       5 seconds that the delayed are kept
+--       5 seconds that the delayed are kept at least
 -- Returns 1 settled, 0 acknowledged before.
 --
 -- Safe to repeat: it writes only where its XACK returns 1.
@@ -14,6 +14,8 @@ if ARGV[3] ~= '' then
   local time = redis.call('TIME')
   local due = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[4])
   redis.call('ZADD', KEYS[2], string.format('%.0f', due), ARGV[3])
-  redis.call('EXPIRE', KEYS[2], ARGV[5])
+  if redis.call('TTL', KEYS[2]) < tonumber(ARGV[5]) then
+    redis.call('EXPIRE', KEYS[2], ARGV[5])
+  end
 end
 return 1

@@ -128,8 +128,10 @@ async def _rage(
         calm_after = time.monotonic() - began
         # Others may have settled everything while the last one that was restarted is still loading.
         await _all_up(fleet)
-        reading.cancel()
-        await asyncio.wait({reading})
+        while not reading.done():
+            # redis-py can swallow a cancellation.
+            reading.cancel()
+            await asyncio.wait({reading}, timeout=1)
         verdict = await audit(fleet, ledger, seen, storm, receiver.taken, seconds=time.monotonic() - started)
     finally:
         fleet.end()

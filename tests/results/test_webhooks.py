@@ -205,6 +205,20 @@ async def test_it_is_tried_for_a_day_then_given_up(story: Story, postman: Postma
     assert 3500 < await waits(story) <= 3600  # its own pause is four hours by now: the last try ends the day
 
 
+async def test_what_waits_outlasts_a_service_that_is_away_for_days(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    receiver.answers = [Response(status_code=503)] * 2
+    await told_before(story, receiver, hours=1)
+    await postman.deliver()
+    assert await story.redis.ttl(keys.hooks_delayed(0)) >= keys.LIVE_TTL - 1
+    await story.redis.expire(keys.hooks_delayed(0), 2 * keys.LIVE_TTL)
+    await told_before(story, receiver, hours=2)
+    await postman.deliver()
+    assert await story.redis.zcard(keys.hooks_delayed(0)) == 2
+    assert await story.redis.ttl(keys.hooks_delayed(0)) > keys.LIVE_TTL, "the wait of one shortens no other's"
+
+
 @pytest.mark.parametrize(("asked", "least", "most"), [("3600", 3500, 3601), ("86400", 86_000, 86_400)])
 async def test_the_receiver_may_ask_for_more_time(
     story: Story, postman: Postman, receiver: Receiver, asked: str, least: float, most: float
