@@ -1,8 +1,9 @@
 """What `darkroom filters` and `darkroom dead` do."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from rich.console import Console
@@ -16,6 +17,9 @@ from clients.models import DeadLetter
 from clients.status import wide_console
 from clients.synchronous import Client
 from shared.errors import Expired, NotFailed, NotFound, UnknownFilter
+
+#: Dead letters replayed per second at most, as the service does by itself (`DARKROOM_REPLAY_RATE`).
+_REPLAY_RATE: Final = 50.0
 
 
 def list_filters(names: Sequence[str], *, url: str | None, as_json: bool) -> int:
@@ -94,7 +98,9 @@ def settle_dead(
         raise WrongUsage("Name the dead letters, or --all.")
     missing = False
     with Client(url, retry_for=0) as client:
-        for letter_id in ids or [letter.id for letter in client.dead_letters()]:
+        for number, letter_id in enumerate(ids or [letter.id for letter in client.dead_letters()]):
+            if number and action == "replay":
+                time.sleep(1 / _REPLAY_RATE)
             try:
                 client.replay(letter_id) if action == "replay" else client.drop(letter_id)
                 outcome = "replayed" if action == "replay" else "dropped"

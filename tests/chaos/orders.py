@@ -91,7 +91,7 @@ class Orders:
         chance = self._random.random()
         chain = self._random.choice(CHAINS)
         number = self._random.randrange(_REPEATED)
-        if chance < 0.04:
+        if chance < 0.06:
             # One of many chains, or soon all its results would be known.
             chain = [*chain, {"name": "brighten", "amount": self._random.randint(-50, 50)}]
             return Order(self._large, chain, "done", f"large {msgspec.json.encode(chain)!r}", long=True)

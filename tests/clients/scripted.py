@@ -1,6 +1,7 @@
 """A real HTTP server with the manners of a service in trouble: it answers as it is told, and may break off."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +21,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came."""
+    """One request as it came, and when (`time.monotonic`)."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
 
 class ScriptedServer:

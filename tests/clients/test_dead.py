@@ -58,6 +58,15 @@ def test_a_letter_that_cannot_be_replayed_does_not_stop_the_others(scripted: Scr
     assert outcome.code == 1
 
 
+def test_many_are_replayed_no_faster_than_the_service_replays_many(scripted: ScriptedServer, command: Command) -> None:
+    letters = b",".join(b'{"id":"0-%d-0"}' % number for number in range(11))
+    scripted.will_answer(Answer(body=b'{"dead_letters":[%b]}' % letters), Answer(202))
+    assert command("dead", "replay", "--all", "--url", scripted.url).code == 0
+    moments = [request.at for request in scripted.received if request.method == "POST"]
+    assert len(moments) == 11
+    assert moments[-1] - moments[0] >= 10 / 50 - 0.05
+
+
 def test_a_dead_letter_is_dropped_once(command: Command, letter: str) -> None:
     outcome = command("dead", "drop", letter)
     assert (outcome.code, outcome.text) == (0, f"dropped    {letter}\n")
