@@ -176,7 +176,7 @@ class Lanes:
             await self._failed(source, error, began)
             return ()
         self._fault = None
-        self._outage.over()
+        self._outage.over(began=began)
         return reply
 
     async def _failed(self, source: Source, error: Exception, began: float) -> None:

@@ -1,6 +1,7 @@
 """Leases: which entries this process works on, kept alive while it does, and what became of them meanwhile."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -101,11 +102,12 @@ class Leases:
             await self._renew_chunk(source, all_held[start : start + CHUNK])
 
     async def _renew_chunk(self, source: Source, chunk: list[Held]) -> None:
+        began = time.monotonic()
         states = await self._renew(
             keys=[source.stream, *(held.job_key or source.stream for held in chunk)],
             args=[source.group, self._consumer, *(held.entry.id for held in chunk)],
         )
-        self._outage.over()
+        self._outage.over(began=began)
         for held, state in zip(chunk, states, strict=True):
             # An entry that was settled while the script ran is no longer held, and not lost.
             if state == 1 or not held.ours or self._held.get((source.stream, held.entry.id)) is not held:

@@ -82,8 +82,14 @@ class Outage:
         self._pause = min(self._pause * 2, self._longest)
         await asyncio.sleep(pause)
 
-    def over(self) -> None:
-        """Note a success: the server answered."""
+    def over(self, *, began: float | None = None) -> None:
+        """Note the success of a call that began at `began` (of `time.monotonic`): the server answered.
+
+        One that began before the outage tells nothing of now: a server that refuses writes, because its disk is full or
+        it became a replica, lets a read that waits for entries come to its end.
+        """
+        if began is not None and self._since is not None and began < self._since:
+            return
         for node, (moment, served) in list(self._missing.items()):
             if not slots.answers_since(node, moment, served=served):
                 return
@@ -106,5 +112,5 @@ class Outage:
                     raise
                 await self.wait(error, began=began)
             else:
-                self.over()
+                self.over(began=began)
                 return answer

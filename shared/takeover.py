@@ -142,6 +142,7 @@ class Takeover:
     ) -> tuple[str, list[Entry], int, int]:
         taker = self.taker
         names = [source.stream, f"turn:{source.group}:{source.stream}", f"seeker:{source.group}:{source.stream}"]
+        began = time.monotonic()
         next_cursor, claimed, suspects, fresh = await self._script(
             keys=names,
             args=[
@@ -149,7 +150,7 @@ class Takeover:
                 *(taker.max_attempts, int(turn * 1000), what),
             ],
         )
-        self.outage.over()
+        self.outage.over(began=began)
         entries = [
             Entry(entry_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)), int(starts))
             for entry_id, starts, fields in claimed

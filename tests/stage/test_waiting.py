@@ -48,6 +48,20 @@ def test_a_wrong_call_is_wrong_for_ever(error: Exception) -> None:
     assert not passes(error)
 
 
+async def test_a_read_that_waited_since_before_an_outage_does_not_end_it() -> None:
+    """Else a full disk is told again with every read that comes to its end, and readiness says well meanwhile."""
+    outage = Outage("redis", longest_pause=0.05)
+    reading = time.monotonic()
+    with capture_logs() as logs:
+        await outage.wait(redis_errors.ResponseError("MISCONF"), began=time.monotonic())
+        outage.over(began=reading)
+        assert outage.ongoing
+        assert outage.error is not None
+        outage.over(began=time.monotonic())
+    assert not outage.ongoing
+    assert [entry["event"] for entry in logs] == ["server away", "server back"]
+
+
 async def test_an_outage_is_told_once_however_many_calls_fail() -> None:
     outage = Outage("redis", longest_pause=0.05)
     failures = 20
