@@ -121,7 +121,7 @@ async def _rage(
         stop.set()
         await raging
         senders.stop.set()
-        await sending
+        await _come_home(sending, plan.patience)
         began = time.monotonic()
         log(f"the storm is over after {len(ledger.promises)} jobs; waiting for all to settle")
         await _settle(fleet, ledger, plan.patience)
@@ -142,6 +142,16 @@ async def _rage(
 
 async def _all_up(fleet: fleets.Fleet) -> None:
     await eventually(lambda: all(member.up for member in (fleet.server, *fleet.members)), timeout=120)
+
+
+async def _come_home(sending: asyncio.Task[None], patience: float) -> None:
+    """Wait for the clients, whose services are up again; who is still under way then says so in the ledger."""
+    await asyncio.wait({sending}, timeout=patience)
+    if not sending.done():
+        sending.cancel()
+        await asyncio.wait({sending})
+    if not sending.cancelled():
+        await sending
 
 
 async def _settle(fleet: fleets.Fleet, ledger: Ledger, patience: float) -> None:

@@ -17,8 +17,6 @@ from tests.chaos.orders import Order
 
 #: Pause before a client looks or asks again, in seconds.
 _PAUSE: Final = 0.1
-#: Seconds that a client follows what it wants to change.
-_PATIENCE: Final = 120.0
 _CANCELLED: Final = frozenset({"done", "cancelled", "deleted"})
 
 
@@ -32,20 +30,20 @@ class Thoughts:
 
     async def follow(self, promise: Promise, order: Order, batch: Whole | None, nonsense: str) -> None:
         """Do what comes after; `nonsense` names the entry of an order that is no event."""
-        async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    if order.afterthought == "replay":
-                        await self._replay(client, nonsense)
-                    elif order.afterthought == "retry":
-                        await self._retry(client, promise)
-                    elif await self._cancel(client, promise, order) and order.afterthought == "cancel and retry":
-                        promise.expected = frozenset({"done"})
-                        await self._retry(client, promise)
-                        if batch is not None:
-                            batch.retries += 1
-            except TimeoutError:
-                self._ledger.errors.append(f"no end of '{order.afterthought}' of {promise.job_id}")
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+                if order.afterthought == "replay":
+                    await self._replay(client, nonsense)
+                elif order.afterthought == "retry":
+                    await self._retry(client, promise)
+                elif await self._cancel(client, promise, order) and order.afterthought == "cancel and retry":
+                    promise.expected = frozenset({"done"})
+                    await self._retry(client, promise)
+                    if batch is not None:
+                        batch.retries += 1
+        except asyncio.CancelledError:
+            self._ledger.errors.append(f"no end of '{order.afterthought}' of {promise.job_id}")
+            raise
 
     async def _cancel(self, client: httpx.AsyncClient, promise: Promise, order: Order) -> bool:
         """Cancel a job unless it ends first; one that takes long is met in work. Whether it surely was cancelled."""
