@@ -1,20 +1,28 @@
 """Dead letters: events that could not be read or that used up their attempts, kept with all that is known of them."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from shared import keys
 from shared.entries import Entry, Source
 
 #: Prefix of the original entry's fields in a dead letter.
 ENTRY_PREFIX: Final = b"entry."
+#: Owner of a letter of which nobody can tell whose it is: all who operate the queue see it.
+NOBODY: Final = ""
+_OWNER = re.compile(keys.OWNER_PATTERN)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """The field `data` of an entry of `image.dead:{p}`. `at` is ms since the epoch, `job_id` empty when unknown."""
+    """The field `data` of an entry of `image.dead:{p}`. `at` is ms since the epoch, `job_id` empty when unknown.
+
+    `owner` alone decides who sees the letter; it is `NOBODY` when that is unknown.
+    """
 
     stream: str
     entry_id: str
@@ -55,7 +63,7 @@ def write(  # noqa: PLR0913 - one keyword per member of the document
     message: str,
     worker: str,
     job_id: str = "",
-    owner: str = "local",
+    owner: str = NOBODY,
     run: int = 1,
     trace: str = "",
 ) -> bytes:
@@ -74,3 +82,21 @@ def write(  # noqa: PLR0913 - one keyword per member of the document
         trace=trace,
     )
     return msgspec.json.encode(letter)
+
+
+def owner_told(fields: Mapping[bytes, bytes]) -> str:
+    """Whose an entry says that it is which nobody could read as a whole: an upload, a step on its way, a webhook.
+
+    `NOBODY` when it names none, or one that no key can have.
+    """
+    try:
+        event: Any = msgspec.json.decode(fields.get(b"data", b"{}"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = None
+    named = event if isinstance(event, dict) else {}
+    upload = named.get("upload")
+    inner = upload if isinstance(upload, dict) else {}
+    for owner in (named.get("owner"), inner.get("owner"), fields.get(b"owner", b"").decode(errors="replace")):
+        if isinstance(owner, str) and _OWNER.fullmatch(owner):
+            return owner
+    return NOBODY

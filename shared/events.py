@@ -168,5 +168,5 @@ def _decode(decoder: msgspec.json.Decoder[_Event], fields: Mapping[bytes, bytes]
         raise InvalidEvent("The entry has no field 'data'.")
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent(f"The field 'data' is not an event: {error}") from error

@@ -71,10 +71,13 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
 def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
     """The letter of an event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
     job_id = keys.job_of_entry(source.partition, entry.id, bulk=source.bulk)
+    owner = dead_letters.owner_told(entry.fields)
     upload = ImageUploaded(source="", job_id=job_id)
+    if owner != dead_letters.NOBODY:
+        upload = msgspec.structs.replace(upload, owner=owner)
     order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
     event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
-    document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker)
+    document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker, owner=owner)
     carried = spans.buried(order, spans.begin(order), event)
     about = {"job_id": order.job_id, **telemetry.ids(carried)}
     return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)

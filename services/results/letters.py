@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from shared import keys
-from shared.dead_letters import ENTRY_PREFIX, Letter
+from shared.dead_letters import ENTRY_PREFIX, NOBODY, Letter, owner_told
 from shared.errors import InvalidParameter, NotFound
 from shared.records import timestamp
 from shared.scripts import RedisClient
@@ -23,8 +23,6 @@ _CHUNK: Final = 100
 _BUDGET: Final = 2000
 #: No number in the id of an entry is as large.
 _BEYOND: Final = 2**64
-#: Owner of letters of which nothing could be read.
-_NOBODY: Final = "local"
 
 
 class Place(NamedTuple):
@@ -156,7 +154,7 @@ def document(dead: Dead, *, whole: bool = False) -> dict[str, Any]:
         "stream": letter.stream,
         "entry_id": letter.entry_id,
         "job_id": letter.job_id or None,
-        "owner": letter.owner,
+        "owner": letter.owner or None,
         "run": letter.run,
         "code": letter.code,
         "message": letter.message,
@@ -176,8 +174,7 @@ def _of(owner: str, partition: int, entries: Any) -> list[Dead]:  # noqa: ANN401
 
 
 def _may_see(owner: str, dead: Dead) -> bool:
-    """A letter of which nobody could read whose it is belongs to whoever operates the queue."""
-    return dead.letter.owner == owner or not dead.letter.job_id
+    return dead.letter.owner in (owner, NOBODY)
 
 
 def _read(place: Place, fields: Mapping[bytes, bytes]) -> Dead:
@@ -185,12 +182,12 @@ def _read(place: Place, fields: Mapping[bytes, bytes]) -> Dead:
     original = {name[len(ENTRY_PREFIX) :]: value for name, value in fields.items() if name.startswith(ENTRY_PREFIX)}
     try:
         letter = _decoder.decode(fields.get(b"data", b""))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         letter = Letter(
             stream="",
             entry_id="",
             job_id="",
-            owner=_NOBODY,
+            owner=owner_told(original),
             run=1,
             code="invalid_event",
             message="This dead letter itself cannot be read.",
@@ -206,7 +203,7 @@ def _day_of_original(fields: Mapping[bytes, bytes]) -> str:
     """The day in the key of the original that the event in a letter names; empty when it names none."""
     try:
         event = _sourced.decode(fields.get(ENTRY_PREFIX + b"data", b""))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     match = _ORIGINAL.match(event.source)
     return match.group(1) if match else ""

@@ -129,7 +129,7 @@ class DeadLetterDocument(_Document):
     stream: str
     entry_id: str
     job_id: str | None = Field(description="The job whose event it is; null when nobody could read that.")
-    owner: str
+    owner: str | None = Field(description="Whose it is; null when nobody could read that: all operators see it then.")
     run: int
     code: str
     message: str

@@ -1,5 +1,6 @@
 """Dead letters of entries that this service could not handle within their attempts."""
 
+from services.results import webhooks
 from shared import dead_letters
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
@@ -10,7 +11,14 @@ from shared.events import decode_progress
 async def webhook_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
     """The letter of a webhook whose deliverers kept dying."""
     message = f"This webhook was not delivered within {entry.attempts} attempts."
-    return DeadLetter(GaveUp.code, dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker))
+    try:
+        webhook = webhooks.read(source, entry)
+    except webhooks.UNREADABLE:
+        owner, run = dead_letters.owner_told(entry.fields), 1
+    else:
+        owner, run = webhook.owner, webhook.run
+    document = dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker, owner=owner, run=run)
+    return DeadLetter(GaveUp.code, document)
 
 
 async def progress_obituary(source: Source, entry: Entry, worker: str) -> DeadLetter:
@@ -19,7 +27,8 @@ async def progress_obituary(source: Source, entry: Entry, worker: str) -> DeadLe
     try:
         event = decode_progress(entry.fields, partition=source.partition)
     except InvalidEvent:
-        document = dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker)
+        owner = dead_letters.owner_told(entry.fields)
+        document = dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker, owner=owner)
     else:
         document = dead_letters.write(
             source,

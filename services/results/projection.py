@@ -87,7 +87,10 @@ class Projection:
         return arguments
 
     async def _bury(self, source: Source, entry: Entry, error: InvalidEvent) -> None:
-        letter = dead_letters.write(source, entry, code=error.code, message=error.message, worker="results")
+        owner = dead_letters.owner_told(entry.fields)
+        letter = dead_letters.write(
+            source, entry, code=error.code, message=error.message, worker="results", owner=owner
+        )
         kept = islice(entry.fields.items(), _FIELDS_KEPT)
         fields = [part for name, value in kept for part in (name, value)]
         await self.outage.persist(

@@ -57,10 +57,12 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(Webhook)
+#: What `read` raises for an entry that is no webhook.
+UNREADABLE: Final = (msgspec.DecodeError, KeyError, ValueError, RecursionError)
 
 
 def read(source: Source, entry: Entry) -> Webhook:
-    """The webhook in an entry: written by a script, or one that comes back from its delay."""
+    """The webhook in an entry: written by a script, or one that comes back from its delay. Raises `UNREADABLE`."""
     if b"data" in entry.fields:
         return _decoder.decode(entry.fields[b"data"])
     text = {name.decode(): value.decode() for name, value in entry.fields.items()}
@@ -115,7 +117,7 @@ class Webhooks:
     async def _one(self, source: Source, entry: Entry) -> None:
         try:
             webhook = read(source, entry)
-        except (msgspec.DecodeError, KeyError, ValueError):
+        except UNREADABLE:
             log.exception("unreadable webhook dropped", stream=source.stream, entry=entry.id)
             await self._over(source, entry)
             return

@@ -11,14 +11,15 @@ from services.process import attempts
 from services.process.developer import Developer
 from services.process.door import PoolDoor
 from services.process.metrics import Metrics
-from services.process.obituary import TOLD, of_spent
+from services.process.obituary import TOLD, of_spent, of_unreadable
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from shared import keys, records, scripts
 from shared.blobs import BlobStore
-from shared.dead_letters import Letter
+from shared.dead_letters import NOBODY, Letter
 from shared.entries import Entry, Source
-from shared.events import Failure, ImageUploaded, encode
+from shared.errors import InvalidEvent
+from shared.events import Failure, ImageUploaded, decode_progress, decode_uploaded, encode
 from shared.stage import Stage
 from tests.support.waiting import eventually
 
@@ -104,3 +105,23 @@ async def test_of_a_job_without_a_record_nothing_is_known_nor_noted(redis: Redis
     assert await scripts.load(redis, "note")(keys=[JOB], args=["{}"]) == 0
     assert not await redis.exists(JOB)
     assert (await of_run(redis, 1)).worker == ""
+
+
+def test_a_refused_event_is_its_owners_if_it_names_one() -> None:
+    refused = InvalidEvent("Not of this version.")
+    for data, owner in (
+        (b'{"source":5,"owner":"ann"}', "ann"),
+        (b'{"source":"inbox/a.jpg","owner":"no owner"}', NOBODY),
+        (b'["ann"]', NOBODY),
+        (b"\xff", NOBODY),
+        (b'{"x":' + b"[" * 100_000, NOBODY),
+    ):
+        dead = of_unreadable(UPLOADS, Entry("1-1", {b"data": data}), refused, "w")
+        assert msgspec.json.decode(dead.document, type=Letter).owner == owner
+        assert decode_progress({b"data": dead.event}).upload.owner == (owner or "local")
+
+
+def test_an_event_that_is_nested_too_deep_cannot_be_read() -> None:
+    deep = b'{"source":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(InvalidEvent):
+        decode_uploaded({b"data": deep}, partition=0, entry_id="1-1")

@@ -23,3 +23,10 @@ async def test_what_cannot_be_read_is_given_up_too() -> None:
         dead = await obituary(source, Entry("1-1", {b"odd": b"\xff"}, attempts=5), "worker")
         letter = msgspec.json.decode(dead.document, type=Letter)
         assert (letter.code, letter.job_id, letter.stream) == ("gave_up", "", source.stream)
+
+
+async def test_a_webhook_that_was_given_up_is_its_owners() -> None:
+    fields = {b"type": b"job.done", b"id": b"0-a", b"owner": b"ann", b"run": b"2", b"url": b"https://example.com/"}
+    dead = await webhook_obituary(HOOKS, Entry("1-1", fields, attempts=5), "worker")
+    letter = msgspec.json.decode(dead.document, type=Letter)
+    assert (letter.job_id, letter.owner, letter.run) == ("", "ann", 2)

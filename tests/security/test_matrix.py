@@ -4,17 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import httpx
+import msgspec
 
 from infra.openapi import openapi
 from services.ingest.app import IngestService
 from services.ingest.documents import Documents
 from services.ingest.settings import IngestSettings
 from services.ingest.web_app import add_documents
+from services.process.obituary import of_unreadable
 from services.results.app import make_app
+from services.results.obituary import webhook_obituary
+from services.results.webhooks import read
 from shared import keys
 from shared.api_keys import SCOPES, Scope
 from shared.dead_letters import write
 from shared.entries import Entry, Source
+from shared.errors import InvalidEvent
 from tests.ingest.pictures import picture
 from tests.ingest.running import assert_problem
 from tests.security.conftest import Origin
@@ -52,6 +57,10 @@ UNTOLD: Final = {
 }
 #: Routes that name something of one owner.
 OWNED: Final = [route for route in NEEDS if "{" in route[1] or route[1] == "/v1/events"]
+#: The dead letters that `things_of` makes: of a job, and of each kind that names none.
+LETTERS: Final = ("letter_id", "hook", "hook again", "upload", "progress")
+UPLOADS: Final = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
+HOOKS: Final = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
 #: Ids of nothing.
 _NOWHERE: Final = {
     "job_id": "0-01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f",
@@ -119,8 +128,28 @@ async def test_a_key_with_only_the_scope_passes(origin: Origin) -> None:
 async def test_what_belongs_to_another_owner_is_not_there(origin: Origin) -> None:
     names = await things_of(origin, "alice")
     headers = origin.key("mallory")
-    for method, path in OWNED:
-        assert_problem(await ask(origin, method, path, names, headers=headers), 404, "not_found")
+    for letter in LETTERS:
+        for method, path in OWNED:
+            shown = {**names, "letter_id": names[letter]}
+            assert_problem(await ask(origin, method, path, shown, headers=headers), 404, "not_found")
+
+
+async def test_a_letter_that_names_no_job_is_its_owners_all_the_same(origin: Origin) -> None:
+    names = await things_of(origin, "alice")
+    answer = await origin.http.get("/v1/dead-letters", headers=origin.key("alice"))
+    told = {letter["id"]: letter for letter in answer.json()["dead_letters"]}
+    assert set(told) == {names[letter] for letter in LETTERS}
+    assert {letter["owner"] for letter in told.values()} == {"alice"}
+    assert {names[letter] for letter in LETTERS if told[names[letter]]["job_id"] is None} == {
+        names[letter] for letter in LETTERS if letter != "letter_id"
+    }
+
+
+async def test_a_letter_of_which_nobody_can_tell_whose_it_is_is_for_all_who_operate(origin: Origin) -> None:
+    letter = of_unreadable(UPLOADS, Entry("1-0", {b"data": b"{"}), InvalidEvent("No event."), "w").document
+    await origin.story.redis.xadd(keys.dead(0), {"data": letter, "entry.data": "{"})
+    answer = await origin.http.get("/v1/dead-letters", headers=origin.key("mallory"))
+    assert [letter["owner"] for letter in answer.json()["dead_letters"]] == [None]
 
 
 async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
@@ -154,17 +183,45 @@ async def test_an_idempotency_key_is_of_its_owner(origin: Origin) -> None:
 
 
 async def things_of(origin: Origin, owner: str) -> dict[str, str]:
-    """A done job, its batch and a dead letter of one owner."""
+    """A done job, its batch and dead letters of each kind of one owner (`LETTERS`)."""
     job = await origin.upload(origin.key(owner))
     key = f"results/2026-11-24/{owner}/{'a' * 64}"
     origin.store.put(key, b"abc")
     await origin.story.finish(job["id"], key=key)
-    source = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
     document = write(
-        source, Entry("1-0", {}), code="gave_up", message="It failed.", worker="w", job_id=job["id"], owner=owner
+        UPLOADS, Entry("1-0", {}), code="gave_up", message="It failed.", worker="w", job_id=job["id"], owner=owner
     )
-    entry: Any = await origin.story.redis.xadd(keys.dead(0), {"data": document, "entry.data": "{}"})
-    return {"job_id": job["id"], "batch_id": job["batch"], "letter_id": f"0-{entry.decode()}"}
+    return {
+        "job_id": job["id"],
+        "batch_id": job["batch"],
+        "letter_id": await _buried(origin, document, {b"data": b"{}"}),
+        **await _letters_without_a_job(origin, owner),
+    }
+
+
+async def _letters_without_a_job(origin: Origin, owner: str) -> dict[str, str]:
+    """A webhook that was given up as it was written and as it came back, and events that are refused as a whole."""
+    told = {"type": "job.done", "id": "0-a", "owner": owner, "run": "1", "url": "https://hooks.example.com/secret"}
+    hook = {name.encode(): value.encode() for name, value in told.items()}
+    again = {b"data": msgspec.json.encode(read(HOOKS, Entry("1-0", hook)))}
+    upload = {b"data": msgspec.json.encode({"source": "inbox/a.jpg", "owner": owner, "v": 2})}
+    progress = {b"data": msgspec.json.encode({"type": "started", "upload": {"owner": owner}, "run": "one"})}
+    refused = of_unreadable(UPLOADS, Entry("1-0", upload), InvalidEvent("Of another version."), "w")
+    written = {
+        "hook": ((await webhook_obituary(HOOKS, Entry("1-0", hook), "w")).document, hook),
+        "hook again": ((await webhook_obituary(HOOKS, Entry("1-0", again), "w")).document, again),
+        "upload": (refused.document, upload),
+    }
+    letters = {kind: await _buried(origin, *letter) for kind, letter in written.items()}
+    await origin.story.project(progress[b"data"])
+    ((newest, _),) = await origin.story.redis.xrevrange(keys.dead(0), count=1)
+    return {**letters, "progress": f"0-{newest.decode()}"}
+
+
+async def _buried(origin: Origin, document: bytes, fields: Mapping[bytes, bytes]) -> str:
+    kept: dict[Any, Any] = {b"entry." + name: value for name, value in fields.items()}
+    entry: Any = await origin.story.redis.xadd(keys.dead(0), {b"data": document, **kept})
+    return f"0-{entry.decode()}"
 
 
 def _routes_of(scope: Scope) -> list[tuple[str, str]]:
