@@ -74,6 +74,11 @@ class Gate:
     def has_keys(self) -> bool:
         return self._keyring is not None
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the file of keys cannot be read any more, so that a revoked key may still open."""
+        return self._keyring is not None and self._keyring.fault() != ""
+
     def identify(self, connection: HTTPConnection) -> Identity:
         """Who asks. Raises Unauthorized."""
         if self._keyring is None:

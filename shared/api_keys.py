@@ -10,6 +10,7 @@ import hmac
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -106,6 +107,12 @@ class Keyring:
         self._path = path
         self._stamp = _stamp(path)
         self._keys = _by_id(read_keys(path))
+        self._fault = ""
+
+    def fault(self) -> str:
+        """Why the file cannot be read now, so that a key that was revoked may still be valid; empty when it can."""
+        self._refresh()
+        return self._fault
 
     def find(self, key: str) -> ApiKey | None:
         """The record of a key, if it is one of the file's; the comparison tells nothing by the time it takes."""
@@ -118,14 +125,18 @@ class Keyring:
 
     def _refresh(self) -> None:
         stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        # What makes a file readable again need not change it.
+        if stamp == self._stamp and not self._fault:
             return
         self._stamp = stamp
         try:
             self._keys = _by_id(read_keys(self._path))
         except KeyFileError as error:
-            log.error("API keys not read again; those read before stay valid", reason=str(error))  # noqa: TRY400
+            if str(error) != self._fault:
+                self._fault = str(error)
+                log.error("API keys not read again; those read before stay valid", reason=self._fault)  # noqa: TRY400
         else:
+            self._fault = ""
             log.info("API keys read again", keys=len(self._keys))
 
 
@@ -148,7 +159,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 @contextmanager
 def _rewriting(path: Path) -> Iterator[list[ApiKey]]:
-    """The keys of a file, to be changed; written whole at the end, by one program at a time, for its user alone."""
+    """The keys of a file, to be changed; written whole at the end, by one program at a time.
+
+    A new file is for its user alone; one that was there stays as readable as it was, so that services which run as
+    another user see the change. Raises KeyFileError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(path.name + ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -157,7 +172,20 @@ def _rewriting(path: Path) -> Iterator[list[ApiKey]]:
         beside = path.with_name(path.name + ".new")
         beside.unlink(missing_ok=True)
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            _make_alike(file.fileno(), path)
             file.write(msgspec.json.format(msgspec.json.encode(_KeyFile(keys)), indent=1) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+
+
+def _make_alike(descriptor: int, path: Path) -> None:
+    """Give an open file the owner, the group and the mode of another one, if that is there. Raises KeyFileError."""
+    if not path.exists():
+        return
+    status = path.stat()
+    try:
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    except PermissionError as error:
+        raise KeyFileError("the file of API keys belongs to another user; change it as that one") from error
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))

@@ -51,6 +51,9 @@ HTTP_DURATION: Final = Metric(
     ("http_request_method", "http_route", "http_response_status_code"),
     _SHORT,
 )
+KEYS_UNREADABLE: Final = Metric(
+    "darkroom_api_keys_unreadable", "gauge", "1 while the file of API keys cannot be read, so that old keys stay valid."
+)
 
 # Ingest
 UPLOADS: Final = Metric(

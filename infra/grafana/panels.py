@@ -62,6 +62,8 @@ UPLOADS: Final = (
     Panel("Images accepted", rates("darkroom_images_accepted_total", "priority"), "ops"),
     Panel("Sizes of images", quantiles("darkroom_image_size_bytes"), "bytes"),
     Panel("Uploads on their way in", (Query("sum(darkroom_upload_in_flight_bytes)", "bytes"),), "bytes"),
+    Panel("Services that cannot read the API keys", (Query("sum(darkroom_api_keys_unreadable)"),),
+          what="Keys that were revoked since may still open these."),
 )  # fmt: skip
 WORK: Final = (
     Panel("Wait for a worker", quantiles("darkroom_process_queue_wait_seconds"), "s"),

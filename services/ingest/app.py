@@ -65,7 +65,9 @@ class IngestService:
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
-        door = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
+        gate = Gate(settings)
+        metrics.keys_unreadable.set_function(lambda: gate.is_stale)
+        door = FrontDoor(Front(route, self.web, metrics), gate, settings, quotas)
         self.app: ASGIApp | None = Guarded(door)
 
     async def start(self) -> None:

@@ -11,6 +11,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = metrics.HTTP_DURATION.histogram(registry)
+        self.keys_unreadable = metrics.KEYS_UNREADABLE.gauge(registry)
         self.uploads = metrics.UPLOADS.counter(registry)
         self.images = metrics.IMAGES.counter(registry)
         self.bytes = metrics.IMAGE_SIZE.histogram(registry)

@@ -84,7 +84,9 @@ class ResultsService:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         quotas = Quotas(self.redis, requests=self.settings.rate_limit)
-        door = FrontDoor(make_app(self._context(reader)), Gate(self.settings), self.settings, quotas)
+        gate = Gate(self.settings)
+        self.metrics.keys_unreadable.set_function(lambda: gate.is_stale)
+        door = FrontDoor(make_app(self._context(reader)), gate, self.settings, quotas)
         self.app = HttpTelemetry(Guarded(door), self.metrics.requests, self.name)
         for name, stage in zip(("projection", "webhooks"), self._stages, strict=True):
             self.health.add(name, stage.check)

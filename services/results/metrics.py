@@ -14,6 +14,7 @@ class ResultsMetrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = metrics.HTTP_DURATION.histogram(registry)
+        self.keys_unreadable = metrics.KEYS_UNREADABLE.gauge(registry)
         self.jobs = metrics.JOBS.counter(registry)
         self.duration = metrics.JOB_DURATION.histogram(registry)
         self.events = metrics.EVENTS.counter(registry)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from infra.origin import dispatch
@@ -34,6 +35,7 @@ class Origin:
     story: Story
     store: BlobStore
     http: httpx.AsyncClient
+    registries: tuple[CollectorRegistry, CollectorRegistry]
 
     def new_key(self, name: str, *scopes: Scope) -> tuple[ApiKey, str]:
         return add_key(self.key_file, name, scopes or SCOPES)
@@ -84,7 +86,7 @@ async def open_origin(valkey: str, blob_url: str, key_file: Path) -> AsyncIterat
         await catalogue.publish(story.redis, "engine-1", [SEPIA])
         url = f"http://127.0.0.1:{server.port}"
         http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=20)
-        origin = Origin(url, key_file, story, BlobStore(blob_url), http)
+        origin = Origin(url, key_file, story, BlobStore(blob_url), http, (ingest.registry, results.registry))
         running.append((origin, ingest, results, server))
         return origin
 

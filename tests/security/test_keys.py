@@ -1,5 +1,7 @@
 """API keys: who comes in, what a key is for, and how keys change while Darkroom runs."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -93,6 +95,45 @@ def test_a_file_that_became_unreadable_leaves_the_keys_as_they_were(key_file: Pa
     assert ring.find(key) is not None
     key_file.unlink()
     assert ring.find(key) is not None
+
+
+def test_a_file_that_others_may_read_stays_so(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    record, _ = add_key(file, "bob", ["read"])
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 12345, 12346)
+    before = file.stat()
+    add_key(file, "ann", ["read"])
+    revoke_key(file, record.id)
+    after = file.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+def test_a_file_that_cannot_be_read_any_more_is_told_until_it_can(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, key = add_key(key_file, "bob", ["read"])
+    ring = Keyring(key_file)
+    assert ring.fault() == ""
+    revoke_key(key_file, record.id)
+    with monkeypatch.context() as private:
+        # As for a user who may not; root may read everything.
+        private.setattr(Path, "open", _refuse)
+        assert ring.find(key) is not None
+        assert "Permission denied" in ring.fault()
+    assert ring.fault() == ""  # nothing changed about the file
+    assert ring.find(key) is None
+
+
+def _refuse(*_: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+async def test_services_that_cannot_read_their_keys_are_counted(origin: Origin) -> None:
+    assert [registry.get_sample_value("darkroom_api_keys_unreadable") for registry in origin.registries] == [0, 0]
+    origin.key_file.write_text("nonsense")
+    assert [registry.get_sample_value("darkroom_api_keys_unreadable") for registry in origin.registries] == [1, 1]
 
 
 def test_a_service_does_not_start_with_a_file_that_it_cannot_read(tmp_path: Path) -> None:
