@@ -63,7 +63,8 @@ class Quotas:
                 log.warning("quota not checked", reason=str(error))
 
     async def count_bytes(self, owner: str, size: int) -> None:
-        """Count an upload that came. Raises RateLimited."""
+        """Count an image that came. Raises RateLimited, and counts nothing then."""
+        await self.check_bytes(owner, size)
         for limit in self._byte_limits:
             await _count(self._bytes, limit, ("kibibytes", owner), _kibibytes(size), "KiB of uploads")
 

@@ -47,11 +47,12 @@ class Stored(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Who sends a request, its idempotency key if it has one, and what it accepts."""
+    """Who sends a request, its idempotency key if it has one, what it accepts, and whether its bytes are counted."""
 
     owner: str
     idempotency_key: str | None
     accept: str
+    is_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +94,14 @@ class Uploads:
         identity = admit(request, "submit")
         headers = request.headers
         key = read_idempotency_key(headers.get("idempotency-key"))
-        caller = Caller(identity.owner, key, ",".join(headers.getlist("accept")))
-        if identity.key_id is not None:
+        caller = Caller(identity.owner, key, ",".join(headers.getlist("accept")), identity.key_id is not None)
+        if caller.is_counted:
             await self._quotas.check_bytes(caller.owner, declared_length(request))
         boundary = boundary_of(headers.get("content-type", ""))
         if boundary is None:
             plan, stored = await self._receive_raw(request, caller)
         else:
             plan, stored = await self._receive_parts(request, boundary, caller)
-        if identity.key_id is not None:
-            await self._quotas.count_bytes(caller.owner, sum(image.size for image in stored))
         return await self._record(caller, plan, stored)
 
     async def close(self) -> None:
@@ -119,8 +118,8 @@ class Uploads:
                 _holds_image(plan)
                 intake.add(chunk)
             if plan.parameters.url is not None:
-                return plan, [await self._fetch(plan.parameters.url, intake, caller.owner, name)]
-            return plan, [await self._keep(intake, caller.owner, name)]
+                return plan, [await self._fetch(plan.parameters.url, intake, caller, name)]
+            return plan, [await self._keep(intake, caller, name)]
 
     async def _receive_parts(self, request: Request, boundary: bytes, caller: Caller) -> tuple[Plan, list[Stored]]:
         """Fields may come before or after the images; those before are checked before an image is read."""
@@ -140,14 +139,14 @@ class Uploads:
                     plan = plan or await self._plan(pairs, caller)
                 elif part.intake.size or part.name:  # a form whose file was not chosen sends an empty, unnamed part
                     plan = _holds_image(plan or await self._plan(pairs, caller))
-                    stored.append(await self._keep_part(part, caller.owner))
+                    stored.append(await self._keep_part(part, caller))
         plan = plan or await self._plan(pairs, caller)
         if stored:
             return _holds_image(plan), stored
         if plan.parameters.url is None:
             raise InvalidRequest("The request has no image; send at least one part named 'image'.")
         with self._new_intake() as intake:
-            return plan, [await self._fetch(plan.parameters.url, intake, caller.owner, None)]
+            return plan, [await self._fetch(plan.parameters.url, intake, caller, None)]
 
     async def _plan(self, pairs: list[tuple[str, str]], caller: Caller) -> Plan:
         parameters = read_parameters(pairs, accept=caller.accept)
@@ -160,28 +159,31 @@ class Uploads:
         settings = self._settings
         return Intake(self.budget, limit=settings.max_bytes, memory=settings.upload_memory, folder=settings.upload_dir)
 
-    async def _fetch(self, url: str, intake: Intake, owner: str, name: str | None) -> Stored:
+    async def _fetch(self, url: str, intake: Intake, caller: Caller, name: str | None) -> Stored:
         if self._fetcher is None:
             raise InvalidParameter(
                 "Images are not fetched here; whoever runs this Darkroom can list hosts in DARKROOM_FETCH_HOSTS.",
                 parameter="url",
             )
         await self._fetcher.fetch(url, intake)
-        return await self._keep(intake, owner, name or display_name(unquote(urlsplit(url).path)))
+        return await self._keep(intake, caller, name or display_name(unquote(urlsplit(url).path)))
 
-    async def _keep(self, intake: Intake, owner: str, name: str | None) -> Stored:
+    async def _keep(self, intake: Intake, caller: Caller, name: str | None) -> Stored:
         """Check one image from its header and store it under its content hash."""
         if not intake.size:
             raise InvalidRequest("The image is empty.")
         contents = intake.contents()
         header = inspect(contents, max_pixels=self._settings.max_pixels)
-        source = blob_key("originals", owner, intake.digest)
+        source = blob_key("originals", caller.owner, intake.digest)
+        if caller.is_counted:
+            # Each image before it is stored: what the rest of its request comes to changes nothing about its bytes.
+            await self._quotas.count_bytes(caller.owner, intake.size)
         await self._store.put_async(source, memoryview(contents))
         return Stored(source, intake.digest, header, intake.size, name)
 
-    async def _keep_part(self, image: Image, owner: str) -> Stored:
+    async def _keep_part(self, image: Image, caller: Caller) -> Stored:
         try:
-            return await self._keep(image.intake, owner, image.name)
+            return await self._keep(image.intake, caller, image.name)
         except DarkroomError as error:
             named = f" ({image.name})" if image.name else ""
             details = {**error.details, "part": image.number}

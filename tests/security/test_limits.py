@@ -1,10 +1,13 @@
 """Links that open one picture for a while, and how much one owner may ask for."""
 
+from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from shared.blobs import blob_key
 from shared.errors import Forbidden
 from shared.links import Links
 from tests.ingest.pictures import picture
@@ -99,6 +102,33 @@ async def test_bytes_of_uploads_have_a_quota_of_their_own(open_origin: Open) -> 
     refused = await origin.http.post("/v1/images", content=picture(), headers=headers)
     assert_problem(refused, 429, "rate_limited")
     assert (await origin.http.get("/v1/jobs", headers=headers)).json()["jobs"][2:] == []
+
+
+async def test_an_image_counts_whatever_becomes_of_its_request(open_origin: Open) -> None:
+    size = -(-len(picture()) // 1024)
+    origin = await open_origin(upload_quota=f"{2 * size}/day")
+    headers = origin.key("bob")
+    bad = [("image", ("a.png", picture())), ("image", ("b.png", b"no picture at all"))]
+    for _ in range(2):
+        answer = await origin.http.post("/v1/images", files=bad, headers=headers)
+        assert_problem(answer, 415, "unsupported_media")
+    assert_problem(await origin.http.post("/v1/images", files=bad, headers=headers), 429, "rate_limited")
+
+
+async def test_an_image_that_is_refused_uses_up_nothing(open_origin: Open) -> None:
+    size = -(-len(picture()) // 1024)
+    origin = await open_origin(upload_quota=f"{size}/day")
+    headers = origin.key("bob")
+    large = picture(width=600, height=600)
+    assert len(large) > 1024 * size
+
+    async def unmeasured() -> AsyncIterator[bytes]:
+        yield large
+
+    refused = await origin.http.post("/v1/images", content=unmeasured(), headers=headers)
+    assert_problem(refused, 429, "rate_limited")
+    assert origin.store.head(blob_key("originals", "bob", sha256(large).hexdigest())) is None
+    await origin.upload(headers)
 
 
 async def test_every_counter_goes_by_itself(open_origin: Open) -> None:
