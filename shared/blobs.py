@@ -25,7 +25,7 @@ from shared.folder import Folder
 from shared.secret_files import secret
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta, SignCapableStore
+    from obstore import Attributes, ObjectMeta, SignCapableStore
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 Kind = Literal["originals", "results"]
@@ -111,22 +111,23 @@ class BlobStore:
             answer = await obstore.get_async(self._store, check_key(key))
             return memoryview(await answer.bytes_async())
 
-    def put(self, key: str, data: bytes | memoryview) -> None:
-        """Store an object whole or not at all."""
+    def put(self, key: str, data: bytes | memoryview, *, media_type: str = "") -> None:
+        """Store an object whole or not at all. An object store serves it with the media type; a folder has none."""
         with self._translated(key):
             self._check_mark()
             if self._folder is not None:
                 self._folder.write(check_key(key), data)
             else:
-                obstore.put(self._store, check_key(key), data, use_multipart=False)
+                obstore.put(self._store, check_key(key), data, attributes=_typed(media_type), use_multipart=False)
 
-    async def put_async(self, key: str, data: bytes | memoryview) -> None:
+    async def put_async(self, key: str, data: bytes | memoryview, *, media_type: str = "") -> None:
         with self._translated(key):
             self._check_mark()
             if self._folder is not None:
                 await self._folder.write_async(check_key(key), data)
             else:
-                await obstore.put_async(self._store, check_key(key), data, use_multipart=False)
+                attributes = _typed(media_type)
+                await obstore.put_async(self._store, check_key(key), data, attributes=attributes, use_multipart=False)
 
     async def create_async(self, key: str, data: bytes) -> bool:
         """Store an object unless there is one under this key; returns whether it did."""
@@ -223,6 +224,10 @@ class BlobStore:
         """A folder that is not mounted looks like an empty store: nothing must be looked for or written there."""
         if self._folder is not None and not (self._folder.root / _MARK).exists():
             raise StorageUnavailable("The folder of the blob store is not there.")
+
+
+def _typed(media_type: str) -> "Attributes | None":
+    return {"Content-Type": media_type} if media_type else None
 
 
 def _open(url: str, *, create: bool) -> tuple[ObjectStore, Folder | None]:

@@ -178,7 +178,7 @@ class Uploads:
         if caller.is_counted:
             # Each image before it is stored: what the rest of its request comes to changes nothing about its bytes.
             await self._quotas.count_bytes(caller.owner, intake.size)
-        await self._store.put_async(source, memoryview(contents))
+        await self._store.put_async(source, memoryview(contents), media_type=header.media_type)
         return Stored(source, intake.digest, header, intake.size, name)
 
     async def _keep_part(self, image: Image, caller: Caller) -> Stored:

@@ -144,7 +144,7 @@ def encode(work: Development) -> None:
 def store(work: Development) -> None:
     """Put the result under its key."""
     encoded, picture = _known(work.encoded), _known(work.decoded).frames[0]
-    work.store.put(work.key, encoded.data)
+    work.store.put(work.key, encoded.data, media_type=encoded.media_type)
     work.result = Result(
         key=work.key,
         media_type=encoded.media_type,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -105,9 +105,21 @@ async def _answer(context: Context, request: Request, key: str, media_type: str,
     headers = _headers(download, caching)
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    if context.settings.presigned_downloads and context.store.can_presign and request.method == "GET":
+    elsewhere = context.settings.presigned_downloads and context.store.can_presign
+    if elsewhere and request.method == "GET" and not _is_of_our_page(request):
         return await _sent_elsewhere(context, key)
     return _send(context, request, download, headers)
+
+
+def _is_of_our_page(request: Request) -> bool:
+    """Whether a page of this origin shows or saves the picture: its policy lets nothing come from another one.
+
+    Browsers tell by Sec-Fetch-Site where the connection is safe, else by Referer, which our pages ask for.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(request.headers.get("referer", "")).netloc == request.headers.get("host")
 
 
 async def _sent_elsewhere(context: Context, key: str) -> Response:

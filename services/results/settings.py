@@ -39,7 +39,7 @@ class ResultsSettings(AccessSettings, StageSettings):
     presigned_downloads: bool = Field(
         default=False,
         description="Whether pictures are fetched from the object store itself (s3, gs, az): downloads answer 307 with "
-        "an address that the store signed. Clients must reach the store.",
+        "an address that the store signed. Clients must reach the store; our own pages get the bytes from here.",
     )
     link_secret_file: Path | None = Field(
         None,

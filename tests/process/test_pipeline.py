@@ -115,7 +115,7 @@ def test_a_missing_source_is_not_found(store: BlobStore) -> None:
 def test_a_store_that_is_away_can_be_tried_again(store: BlobStore, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     request = ask(encoded(".png", scene(40, 60)))
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise StorageUnavailable("The blob store did not answer.")
 
     monkeypatch.setattr(BlobStore, "put", away)

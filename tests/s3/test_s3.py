@@ -44,7 +44,16 @@ def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http:
     assert answer.headers["cache-control"] == "no-store"
     with httpx.Client(trust_env=False) as outside:
         result = outside.get(answer.headers["location"])
+        original = outside.get(http.get(f"{first}/original").headers["location"])
     assert (result.status_code, result.content[:4]) == (200, b"\xff\xd8\xff\xe0")
+    assert result.headers["content-type"] == original.headers["content-type"] == "image/jpeg"
+    for ours in ({"Sec-Fetch-Site": "same-origin"}, {"Referer": f"{http.base_url}/jobs/0-1"}):
+        shown = http.get(f"{first}/result", headers=ours)
+        assert (shown.status_code, shown.content) == (200, result.content), (
+            "the policy of a page allows no other origin"
+        )
+    for other in ({"Sec-Fetch-Site": "none"}, {"Referer": "https://elsewhere.example/"}):
+        assert http.get(f"{first}/result", headers=other).status_code == 307
 
     s3.network.cut()
     refused = http.post("/v1/images", params={"filters": "negative"}, content=picture())
