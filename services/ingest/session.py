@@ -6,6 +6,7 @@ to this origin alone, and gone with the key when that is revoked.
 """
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,7 +49,8 @@ async def sign_in(request: Request, response: Response) -> Session:
     session = _session(request)
     key = bearer_of(request)
     if session.keys and key is not None:
-        secure = request.url.scheme == "https"
+        # Behind a gateway that ends TLS the request comes as http; the browser's Origin tells how its page was reached.
+        secure = "https" in (request.url.scheme, urlsplit(request.headers.get("origin", "")).scheme)
         response.set_cookie(COOKIE, key, max_age=_KEPT, httponly=True, samesite="strict", secure=secure)
     response.headers.update(_NO_STORE)
     return session

@@ -78,7 +78,7 @@ async def replay_many(
         if dead is not None and (job := await _put_back(context, dead)) is not None:
             replayed.append(job)
             await asyncio.sleep(1 / context.settings.replay_rate)
-    return json_answer({"replayed": replayed, "remaining": await context.letters.count(), "next": following})
+    return json_answer({"replayed": replayed, "remaining": await context.letters.count(owner), "next": following})
 
 
 async def _put_back(context: Context, dead: letters.Dead) -> dict[str, str | None] | None:

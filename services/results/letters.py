@@ -121,9 +121,13 @@ class Letters:
                     return found
         return found
 
-    async def count(self) -> int:
-        """All dead letters, whoever owns them."""
-        return sum([int(await self.redis.xlen(keys.dead(partition))) for partition in range(self.partitions)])
+    async def count(self, owner: str) -> int:
+        """The dead letters that an owner may see."""
+        count = 0
+        for partition in range(self.partitions):
+            async for entries in self._read_all(partition):
+                count += len(_of(owner, partition, entries))
+        return count
 
     async def _read_all(self, partition: int, first: str = "-") -> AsyncIterator[Any]:
         """All entries of one partition from an id on, oldest first, many at a time."""

@@ -165,7 +165,7 @@ class ReplayedMany(_Document):
     model_config = _like({"replayed": [examples.REPLAYED], "remaining": 0})
 
     replayed: list[Replayed]
-    remaining: int = Field(description="Dead letters that are still there.")
+    remaining: int = Field(description="Dead letters of yours that are still there.")
     next: str | None = Field(description="The cursor of where to go on; null once all were looked at.")
 
 
@@ -186,7 +186,7 @@ class WorkerDocument(_Document):
     name: str
     service: str
     state: Literal["idle", "processing"]
-    job: str | None = Field(description="A job that it works on.")
+    job: str | None = Field(description="A job of yours that it works on.")
     since: datetime | None = Field(description="Since when it works on that.")
 
 

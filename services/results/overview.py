@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ _RATE_TALLIES: Final = 6
 _ERROR_TALLIES: Final = 60
 #: Workers of which one look tells what they work on.
 _MOST_WORKERS: Final = 200
+#: No job, of nobody, since never.
+_NOTHING: Final = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,14 @@ class Overview:
         """How many there are in each partition."""
         return [int(await self._redis.xlen(keys.dead(partition))) for partition in range(self._partitions)]
 
-    async def document(self) -> dict[str, Any]:
-        """The document of the HTTP interface, at most a second old."""
+    async def document(self, owner: str) -> dict[str, Any]:
+        """The document of the HTTP interface, at most a second old; it names only jobs of this owner."""
         async with self._lock:
             if time.monotonic() - self._looked > _FRESH:
                 self._document = await self._look()
                 self._looked = time.monotonic()
-            return self._document
+            seen = self._document
+        return {**seen, "workers": [_shown(worker, owner) for worker in seen["workers"]]}
 
     async def _look(self) -> dict[str, Any]:
         recent, seconds = await self._tallied(_RATE_TALLIES)
@@ -112,13 +116,14 @@ class Overview:
             if min(consumer.idle for consumer in consumers) > self._alive_ms:
                 continue
             busy = next((consumer for consumer in consumers if consumer.pending), None)
-            job, since = await self._work(busy) if busy else (None, None)
+            job, owner, since = await self._work(busy) if busy else _NOTHING
             workers.append(
                 {
                     "name": name,
                     "service": group,
                     "state": "processing" if busy else "idle",
                     "job": job,
+                    "owner": owner,
                     "since": since,
                 }
             )
@@ -138,24 +143,30 @@ class Overview:
             if info["name"] != keys.RELEASED.encode()
         ]
 
-    async def _work(self, consumer: Consumer) -> tuple[str | None, str | None]:
-        """A job that a worker has in work, and since when; none for a consumer of another kind of event."""
+    async def _work(self, consumer: Consumer) -> tuple[str | None, str | None, str | None]:
+        """A job that a worker has in work, whose, and since when; none for a consumer of another kind of event."""
         source = consumer.source
         if source.group != keys.PROCESS_GROUP:
-            return None, None
+            return _NOTHING
         pending: Any = await self._redis.xpending_range(
             source.stream, source.group, "-", "+", 1, consumername=consumer.name
         )
         entries: Any = await self._redis.xrange(source.stream, pending[0]["message_id"], count=1) if pending else []
         if not entries:
-            return None, None
+            return _NOTHING
         entry = Entry(entries[0][0].decode(), entries[0][1])
         try:
             upload = decode_uploaded(entry.fields, partition=source.partition, entry_id=entry.id, bulk=source.bulk)
         except InvalidEvent:
-            return None, None
+            return _NOTHING
         started: Any = await self._redis.hget(keys.job(source.partition, upload.job_id or ""), "started")
-        return upload.job_id, timestamp(int(started or 0))
+        return upload.job_id, upload.owner, timestamp(int(started or 0))
+
+
+def _shown(worker: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """What one owner may see of a worker: that it works, but not on which job of somebody else."""
+    shown = {name: value for name, value in worker.items() if name != "owner"}
+    return shown if worker["owner"] == owner else {**shown, "job": None}
 
 
 def _sources(partition: int) -> list[Source]:

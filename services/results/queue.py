@@ -11,6 +11,6 @@ router = APIRouter(tags=["queue"])
 
 
 @router.get("/v1/queue", response_model=QueueDocument, responses=problems(), summary="Streams, workers, rates")
-async def get_queue(context: ContextDep, _: OperatorDep) -> Response:
+async def get_queue(context: ContextDep, owner: OperatorDep) -> Response:
     """What waits, who works, how fast, and what went wrong lately; at most a second old."""
-    return json_answer(await context.overview.document())
+    return json_answer(await context.overview.document(owner))

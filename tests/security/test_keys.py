@@ -68,6 +68,14 @@ async def test_a_page_gets_its_key_back_where_no_script_can_read_it(origin: Orig
     assert (await origin.http.get("/v1/jobs")).status_code == 401
 
 
+async def test_behind_a_gateway_that_ends_tls_the_cookie_goes_over_tls_alone(origin: Origin) -> None:
+    headers = {**origin.key("bob", "read"), "Host": "darkroom.example.com"}
+    for scheme, secure in (("https", True), ("http", False)):
+        page = {"Origin": f"{scheme}://darkroom.example.com", "Sec-Fetch-Site": "same-origin"}
+        answer = await origin.http.post("/v1/session", headers={**headers, **page})
+        assert ("secure" in answer.headers["set-cookie"].lower().split("; ")) is secure
+
+
 async def test_a_wrong_key_makes_no_session(origin: Origin) -> None:
     answer = await origin.http.post("/v1/session", headers={"Authorization": "Bearer nonsense"})
     assert_problem(answer, 401, "unauthorized")

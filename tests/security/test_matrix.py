@@ -15,7 +15,7 @@ from services.process.obituary import of_unreadable
 from services.results.app import make_app
 from services.results.obituary import webhook_obituary
 from services.results.webhooks import read
-from shared import keys
+from shared import groups, keys
 from shared.api_keys import SCOPES, Scope
 from shared.dead_letters import write
 from shared.entries import Entry, Source
@@ -160,7 +160,16 @@ async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
     letters = await origin.http.get("/v1/dead-letters", headers=headers)
     replayed = await origin.http.post("/v1/dead-letters/replay", headers=headers)
     assert jobs.json()["jobs"] == of_batch.json()["jobs"] == letters.json()["dead_letters"] == []
-    assert replayed.json()["replayed"] == []
+    assert replayed.json() == {"replayed": [], "remaining": 0}
+
+
+async def test_the_queue_names_no_job_of_another_owner(origin: Origin) -> None:
+    job = await origin.upload(origin.key("alice"))
+    await groups.ensure(origin.story.redis, UPLOADS)
+    await origin.story.redis.xreadgroup(UPLOADS.group, "worker-1", {UPLOADS.stream: ">"}, count=1)
+    for owner, named in (("alice", job["id"]), ("mallory", None)):
+        document = (await origin.http.get("/v1/queue", headers=origin.key(owner))).json()
+        assert {worker["name"]: worker["job"] for worker in document["workers"]} == {"worker-1": named}
 
 
 async def test_no_archive_holds_a_picture_of_another_owner(origin: Origin) -> None:
