@@ -1,5 +1,6 @@
 """compose.yaml, its images and their locks: valid, closed, and in step with the rest."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,17 @@ from typing import Any
 import pytest
 import yaml
 from compose_spec import ComposeSpecification
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError
 
 from infra.paths import RESULTS_PATHS
+from infra.ports import free_port
+from infra.server import valkey_binary
+from shared import keys
+from tests.support import acl
+from tests.support.servers import ends_with_us
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -52,8 +62,28 @@ def test_without_keys_it_says_that_its_network_is_closed_and_opens_no_host_name(
         service = compose["services"][name]
         assert service["environment"]["DARKROOM_INSECURE"] == "true"
         assert "DARKROOM_ALLOWED_HOSTS" not in service["environment"]
-        assert service["networks"] == ["inside"]
+        assert set(service["networks"]) <= {"inside", "outward"}
     assert compose["networks"]["inside"]["internal"]
+
+
+def test_webhooks_can_leave_and_all_can_reach_a_bucket_with_a_file_more(compose: Mapping[str, Any]) -> None:
+    assert {name for name, service in compose["services"].items() if "outward" in service["networks"]} == {"results"}
+    assert not compose["networks"]["outward"]
+    layer = yaml.safe_load((ROOT / "compose.outward.yaml").read_text())
+    ComposeSpecification.model_validate(layer)
+    reached = {name for name, service in layer["services"].items() if service == {"networks": ["inside", "outward"]}}
+    assert reached == set(OURS) - {"results"}
+
+
+def test_the_file_for_keys_gives_results_its_secrets_as_files() -> None:
+    layer = yaml.safe_load((ROOT / "compose.keys.yaml").read_text())
+    results = layer["services"]["results"]
+    given = {Path(path).name for name, path in results["environment"].items() if name.endswith("_SECRET_FILE")}
+    assert given == set(results["secrets"]) == set(layer["secrets"]) == {"links", "webhooks"}
+    assert "secrets" not in layer["services"]["ingest"]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    for secret in layer["secrets"].values():
+        assert f"{secret['file'].removeprefix('.').rpartition('/')[0]}/" in ignored
 
 
 def test_the_file_for_keys_turns_that_off() -> None:
@@ -85,9 +115,57 @@ def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any])
     assert not re.search(r"(?i)password[^\n]*darkroom\b", TEXT.replace("redis-password", ""))
     for name in OURS:
         service = compose["services"][name]
-        assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-password"
-        assert service["secrets"] == ["redis-password"]
-    assert (ROOT / compose["secrets"]["redis-password"]["file"]).read_text().strip()
+        # Not the one of the user who may do everything.
+        assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-services-password"
+        assert service["environment"]["DARKROOM_REDIS_URL"].startswith("redis://services@")
+        assert service["secrets"] == ["redis-services-password"]
+    for secret in compose["secrets"].values():
+        assert (ROOT / secret["file"]).read_text().strip()
+
+
+def test_the_queue_starts_with_the_users_that_are_documented(tmp_path: Path) -> None:
+    for name in ("redis-password", "redis-services-password"):
+        (tmp_path / name).write_text(f"{name}\n")
+    port = free_port("127.0.0.1")
+    environment = {
+        "PATH": f"{valkey_binary().parent}:{os.environ['PATH']}",
+        "REDIS_SECRETS": str(tmp_path),
+        "REDIS_DATA": str(tmp_path),
+        "REDIS_CONFIG": str(ROOT / "infra/redis/redis.conf"),
+    }
+    command = [
+        "sh",
+        str(ROOT / "infra/redis/start"),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with (
+        ends_with_us(
+            ["/usr/bin/env", *(f"{name}={value}" for name, value in environment.items()), *command],
+            log=tmp_path / "log",
+        ),
+        Redis(port=port, password="redis-password") as operator,
+        Redis(port=port, username="services", password="redis-services-password") as services,
+    ):
+        wait_until(lambda: _answers(operator), timeout=20)
+        user = operator.acl_getuser("services")
+        assert services.xadd(keys.uploaded(0), {"data": "{}"})
+        for forbidden in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "GET elsewhere"):
+            with pytest.raises(NoPermissionError):
+                services.execute_command(*forbidden.split())
+        operator.execute_command("ACL", "SETUSER", *acl.rule("services"))
+        documented = operator.acl_getuser("services")
+        for part in ("flags", "categories", "commands", "keys", "channels"):
+            assert user[part] == documented[part]
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisConnectionError:
+        return False
 
 
 def test_images_use_pinned_versions(compose: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import kubernetes_validate
@@ -246,6 +247,30 @@ def test_secrets_are_named_and_never_written_down(manifests: Manifests) -> None:
                 # Not to be read by others, and there before the service starts.
                 assert secret["defaultMode"] == 0o440
                 assert not secret.get("optional")
+
+
+def test_telemetry_is_sent_and_found(manifests: Manifests) -> None:
+    endpoint = urlsplit(_setting(manifests, "OTEL_EXPORTER_OTLP_ENDPOINT"))
+    (rule,) = dict(_specs(manifests, "NetworkPolicy"))["telemetry"]["egress"]
+    namespace = rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    assert endpoint.hostname == f"collector.{namespace}.svc"
+    assert {"protocol": "TCP", "port": endpoint.port} in rule["ports"]
+    scraped = {}
+    for name, spec in _specs(manifests, "Deployment"):
+        if name in SERVICES:
+            scraped[name] = spec["template"]["metadata"]["annotations"]
+    assert set(scraped) == SERVICES
+    for annotations in scraped.values():
+        assert annotations == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": "9000",
+            "prometheus.io/path": "/metrics",
+        }
+
+
+def test_results_signs_links_and_webhooks(manifests: Manifests) -> None:
+    given = {variable["name"] for variable in dict(_pods(manifests))["results"]["containers"][0]["env"]}
+    assert given >= {"DARKROOM_LINK_SECRET_FILE", "DARKROOM_WEBHOOK_SECRET_FILE"}
 
 
 def test_without_keys_nothing_is_served(manifests: Manifests) -> None:
