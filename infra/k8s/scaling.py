@@ -16,8 +16,8 @@ from shared import keys
 
 FOLDER: Final = Path(__file__).parent
 
-#: Unread entries that one replica of process may have before another one is wanted: half a second of 1 MP images
-#: for its two workers, four seconds of 12 MP ones (docs/performance.md).
+#: Unread entries that one replica of process may have before another one is wanted: a third to two thirds of a second
+#: of 1 MP images for its two workers, ten times that of 12 MP ones (docs/scaling.md).
 PROCESS_LAG: Final = 100
 #: The same for results, which projects thousands of events a second.
 RESULTS_LAG: Final = 4000
