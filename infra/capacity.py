@@ -49,8 +49,8 @@ ASSUMED: Final[Mapping[str, float]] = {
     "read_price": 0.0004,
     "gb_month": 0.023,
 }
-#: Requests to the store for one image: original and result written; the result looked for, the original read, and for the
-#: download the result looked for and read.
+#: Requests to the store for one image: original and result written; the result looked for, the original read, and for
+#: the download the result looked for and read.
 WRITES, READS = 2, 4
 #: Those that fall on the busier prefix of one owner: its results are looked for twice and read once.
 READS_OF_RESULTS: Final = 3
@@ -136,6 +136,7 @@ def _first(f: Mapping[str, float]) -> str:
     """The rows of what gives way, the first one first. Images a second, for one image of 1 MP each."""
     megabytes, calm = f["mb"], f["calm"]
     fleet = FLEETS["s3-cluster"]
+    most = fleet.results[1]
     memory = f["shards"] * f["shard_gb"] * 1e6 / f["job_kb"]
     rows: list[tuple[float, str, str]] = [
         (f["http"], "one machine with two cores and all services", "measured, not planned: then a fleet"),
@@ -149,7 +150,7 @@ def _first(f: Mapping[str, float]) -> str:
         (memory / f["retention"], "the same memory with a retention of an hour", "larger shards"),
         (f["one_shard"], "one shard of Redis, or one partition: all jobs of one batch",
          "more shards, and partitions to fill them; its CPU stands at one core while workers idle"),
-        (fleet.results[1] * f["replica_mb_s"] / megabytes, f"the network of {fleet.results[1]} results", "presigned downloads"),
+        (most * f["replica_mb_s"] / megabytes, f"the network of {most} replicas of results", "presigned downloads"),
         (f["one_shard"] * f["shards"], "{shards:.0f} shards of Redis", "more shards"),
         (fleet.process[1] * f["replica_s"], f"{fleet.process[1]} replicas of process", "`maxReplicaCount`; only money"),
         (f["ingest_replicas"] * calm * 1e6 / f["upload_us"], "{ingest_replicas:.0f} replicas of ingest",

@@ -4,7 +4,6 @@ Our own lines come from structlog, those of libraries from `logging`; both go th
 """
 
 import logging
-import re
 import sys
 from typing import Any, Final, Literal
 
@@ -12,12 +11,8 @@ import structlog
 from opentelemetry import trace
 
 from shared import trace_context
+from shared.redaction import redacted
 
-#: Passwords in addresses, and parameters that are secrets by their name: the text before them is kept.
-_SECRETS: Final = re.compile(
-    r"(://[^\s:/@\"']*):[^\s/?#@\"']+(?=@)|([?&](?:password|secret|token|api_key|sig(?:nature)?)=)[^&\s\"']+",
-    re.IGNORECASE,
-)
 #: One line per request or per read is noise at our rates; metrics and traces tell it better.
 _NOISY: Final = ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "faststream")
 _JSON: Final = (
@@ -72,8 +67,8 @@ def with_span(_logger: object, _method: str, event: dict[str, Any]) -> dict[str,
 
 
 def without_secrets(_logger: object, _method: str, line: Any) -> str:  # noqa: ANN401 - the line is text by now
-    """The whole line with passwords made unreadable, wherever in it they are."""
-    return _SECRETS.sub(lambda found: f"{found.group(1)}:***" if found.group(1) else f"{found.group(2)}***", line)
+    """The whole line with secrets made unreadable, wherever in it they are."""
+    return redacted(line)
 
 
 def _with_service(service: str) -> Any:  # noqa: ANN401 - structlog's processors are untyped callables

@@ -25,6 +25,7 @@ from opentelemetry.trace import (
 )
 
 from shared.otlp import Value
+from shared.redaction import redacted
 
 Attributes = Mapping[str, Value]
 
@@ -126,7 +127,7 @@ class Recorded(Span):
         code, text = (status.status_code, status.description) if isinstance(status, Status) else (status, description)
         if self.status is not StatusCode.OK and code is not StatusCode.UNSET:
             self.status = code
-            self.status_message = (text or "") if code is StatusCode.ERROR else ""
+            self.status_message = redacted(text or "") if code is StatusCode.ERROR else ""
 
     def record_exception(
         self,
@@ -137,8 +138,8 @@ class Recorded(Span):
     ) -> None:
         about = {
             "exception.type": type(exception).__qualname__,
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.message": redacted(str(exception)),
+            "exception.stacktrace": redacted("".join(traceback.format_exception(exception))),
         }
         self.add_event("exception", {**about, **(attributes or {})}, timestamp)
 
