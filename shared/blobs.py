@@ -196,12 +196,12 @@ class BlobStore:
         """Whether the store can be asked for an object directly, with an address that it signed."""
         return urlsplit(self.url).scheme in _SIGNING
 
-    async def presign_async(self, key: str, seconds: int) -> str:
-        """An address at the store itself that answers the bytes of one object for some seconds."""
+    async def presign_async(self, key: str, seconds: int, *, method: Literal["GET", "PUT"] = "GET") -> str:
+        """An address at the store itself that answers, or takes, the bytes of one object for some seconds."""
         with self._translated(key):
             # Stores on disk and in memory sign nothing; `can_presign` tells.
             store = cast("SignCapableStore", self._store)
-            return await obstore.sign_async(store, "GET", check_key(key), timedelta(seconds=seconds))
+            return await obstore.sign_async(store, method, check_key(key), timedelta(seconds=seconds))
 
     async def check(self) -> None:
         """Raise StorageUnavailable unless the store answers."""

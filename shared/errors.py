@@ -98,6 +98,14 @@ class InvalidParameter(DarkroomError):
     title = "Invalid parameter"
 
 
+class NotSupported(DarkroomError):
+    """What is asked for is not offered by a Darkroom that is set up in this way."""
+
+    code = "not_supported"
+    status = 400
+    title = "Not offered here"
+
+
 class IdempotencyConflict(DarkroomError):
     """An Idempotency-Key was used again with another body."""
 

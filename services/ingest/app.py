@@ -10,6 +10,7 @@ from services.ingest.backlog import Backlog
 from services.ingest.documents import Documents
 from services.ingest.front import Front
 from services.ingest.health import origin_health, service_health
+from services.ingest.inbox import Inbox, add_inbox
 from services.ingest.metrics import Metrics
 from services.ingest.offer import Offer
 from services.ingest.pages import Pages
@@ -47,6 +48,7 @@ class IngestService:
         self.health.add("store identity", self._identity.check)
         metrics = Metrics(self.registry)
         quotas = Quotas(self._redis, requests=settings.rate_limit, kibibytes=settings.upload_quota)
+        inbox = Inbox(store, settings)
         offer = Offer(self._redis, settings.catalogue_ttl)
         self.uploads = Uploads(
             settings,
@@ -61,10 +63,12 @@ class IngestService:
             ),
             metrics=metrics,
             quotas=quotas,
+            inbox=inbox,
         )
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
+        add_inbox(self.web, inbox)
         gate = Gate(settings)
         metrics.keys_unreadable.set_function(lambda: gate.is_stale)
         door = FrontDoor(Front(route, self.web, metrics), gate, settings, quotas)

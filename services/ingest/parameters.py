@@ -26,6 +26,7 @@ MOST_EXPECTED: Final = 1_000_000
 _LONGEST_URL: Final = 2048
 _LONGEST_NAME: Final = 255
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SOURCE = re.compile(r"inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -40,6 +41,8 @@ class Parameters(msgspec.Struct, frozen=True):
     expected: int | None = None
     #: Where the image is, for a request that holds none itself.
     url: str | None = None
+    #: Its key in the inbox of the sender, likewise.
+    source: str | None = None
 
 
 NO_PARAMETERS: Final = Parameters()
@@ -176,6 +179,12 @@ def _batch(text: str) -> str:
     return text
 
 
+def _source(text: str) -> str:
+    if not _SOURCE.fullmatch(text):
+        raise InvalidParameter("source is a key that POST /v1/uploads gave.", parameter="source")
+    return text
+
+
 _OUTPUT_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "format": _format,
     "quality": _integer("quality", 1, 100),
@@ -192,4 +201,5 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "batch": _batch,
     "expected": _integer("expected", 1, MOST_EXPECTED),
     "url": _url("url"),
+    "source": _source,
 }

@@ -37,6 +37,11 @@ class IngestSettings(AccessSettings):
         "only with keys.",
     )
     upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")
+    presigned_uploads: bool = Field(
+        default=False,
+        description="Whether images may be put to the object store itself (s3, gs, az) with an address that it signed, "
+        "POST /v1/uploads. Clients must reach the store; nothing limits what they put there but its own rules.",
+    )
     fetch_hosts: str = Field(
         "",
         description="Host names, separated by commas, from which images may be fetched that a request names by its "

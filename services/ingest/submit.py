@@ -18,6 +18,7 @@ from services.ingest.backlog import Backlog
 from services.ingest.body import declared_length, read_body
 from services.ingest.fetch import Fetcher
 from services.ingest.guard import Header, inspect
+from services.ingest.inbox import Inbox
 from services.ingest.intake import Budget, Intake
 from services.ingest.metrics import Metrics
 from services.ingest.multipart import PART_OVERHEAD, Field, Image, ImageStart, boundary_of, read_parts
@@ -37,11 +38,11 @@ _NAME: Final = "name"
 
 
 class Stored(NamedTuple):
-    """An image that was checked and is in the store."""
+    """An image that is in the store, with what its header says, if that was read; `digest` tells it from others."""
 
     source: str
     digest: str
-    header: Header
+    header: Header | None
     size: int
     name: str | None
 
@@ -77,6 +78,7 @@ class Uploads:
         backlog: Backlog,
         metrics: Metrics,
         quotas: Quotas,
+        inbox: Inbox,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -85,6 +87,7 @@ class Uploads:
         self._backlog = backlog
         self._metrics = metrics
         self._quotas = quotas
+        self._inbox = inbox
         self._fetcher = Fetcher(settings) if settings.fetch_hosts else None
         self.budget = Budget(settings.upload_budget)
         metrics.in_flight.set_function(lambda: self.budget.used)
@@ -117,8 +120,8 @@ class Uploads:
             async for chunk in read_body(request, limit=settings.max_bytes, patience=settings.upload_timeout):
                 _holds_image(plan)
                 intake.add(chunk)
-            if plan.parameters.url is not None:
-                return plan, [await self._fetch(plan.parameters.url, intake, caller, name)]
+            if _names_image(plan):
+                return plan, [await self._named(plan, intake, caller, name)]
             return plan, [await self._keep(intake, caller, name)]
 
     async def _receive_parts(self, request: Request, boundary: bytes, caller: Caller) -> tuple[Plan, list[Stored]]:
@@ -143,10 +146,10 @@ class Uploads:
         plan = plan or await self._plan(pairs, caller)
         if stored:
             return _holds_image(plan), stored
-        if plan.parameters.url is None:
+        if not _names_image(plan):
             raise InvalidRequest("The request has no image; send at least one part named 'image'.")
         with self._new_intake() as intake:
-            return plan, [await self._fetch(plan.parameters.url, intake, caller, None)]
+            return plan, [await self._named(plan, intake, caller, None)]
 
     async def _plan(self, pairs: list[tuple[str, str]], caller: Caller) -> Plan:
         parameters = read_parameters(pairs, accept=caller.accept)
@@ -158,6 +161,18 @@ class Uploads:
     def _new_intake(self) -> Intake:
         settings = self._settings
         return Intake(self.budget, limit=settings.max_bytes, memory=settings.upload_memory, folder=settings.upload_dir)
+
+    async def _named(self, plan: Plan, intake: Intake, caller: Caller, name: str | None) -> Stored:
+        """The image that a request names by its address or by its key."""
+        source, url = plan.parameters.source, plan.parameters.url
+        if source is None:
+            return await self._fetch(url or "", intake, caller, name)
+        if url is not None:
+            raise InvalidParameter("url and source are two images; give one of them.", parameter="source")
+        waiting = await self._inbox.take(source, caller.owner)
+        if caller.is_counted:
+            await self._quotas.count_bytes(caller.owner, waiting.size)
+        return Stored(source, f"{source} {waiting.version}", None, waiting.size, name)
 
     async def _fetch(self, url: str, intake: Intake, caller: Caller, name: str | None) -> Stored:
         if self._fetcher is None:
@@ -204,9 +219,14 @@ class Uploads:
 
 def _holds_image(plan: Plan) -> Plan:
     """The plan of a request that holds an image. Raises InvalidParameter when it names one elsewhere as well."""
-    if plan.parameters.url is not None:
-        raise InvalidParameter("url goes instead of an image, not beside one.", parameter="url")
+    if _names_image(plan):
+        which = "source" if plan.parameters.source is not None else "url"
+        raise InvalidParameter(f"{which} goes instead of an image, not beside one.", parameter=which)
     return plan
+
+
+def _names_image(plan: Plan) -> bool:
+    return plan.parameters.url is not None or plan.parameters.source is not None
 
 
 def _submission(caller: Caller, plan: Plan, stored: list[Stored]) -> tuple[Submission, bytes]:
@@ -229,9 +249,9 @@ def _submission(caller: Caller, plan: Plan, stored: list[Stored]) -> tuple[Submi
             output=parameters.output,
             webhook=parameters.webhook,
             name=image.name,
-            media_type=image.header.media_type,
-            width=image.header.width,
-            height=image.header.height,
+            media_type=image.header.media_type if image.header else None,
+            width=image.header.width if image.header else None,
+            height=image.header.height if image.header else None,
             bytes_in=image.size,
         )
         for image in stored

@@ -136,6 +136,12 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "description": "http or https address of the image, for a request that holds none itself. Only from hosts "
         "that this Darkroom fetches from (DARKROOM_FETCH_HOSTS); without any, no url is taken.",
     },
+    "source": {
+        **_TEXT,
+        "pattern": "^inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}$",
+        "description": "Key of an image that was put to the object store, for a request that holds none itself (POST "
+        "/v1/uploads). Its type is told when it is developed.",
+    },
 }
 _NAME: Final = {**_TEXT, "description": "File name of a raw upload, only ever shown.", "maxLength": 255}
 _BINARY: Final = {"type": "string", "format": "binary"}
@@ -143,7 +149,7 @@ _BINARY: Final = {"type": "string", "format": "binary"}
 _BODY: Final[dict[str, Any]] = {
     "required": False,
     "description": "A form with images and parameters, or one image with the parameters in the query. A request with "
-    "a url in its query has no body.",
+    "a url or a source in its query has no body.",
     "content": {
         "multipart/form-data": {
             "schema": {
@@ -198,7 +204,8 @@ DESCRIPTION: Final[dict[str, Any]] = {
     "description": (
         "Each image becomes a job, and the jobs of one request a batch. The body is a form with one `image` part for "
         "each image and the parameters as fields, before or after them; or it is one image, with the parameters in "
-        "the query; an empty one is as good as none. A `url` instead of an image has it fetched. The type of an "
+        "the query; an empty one is as good as none. A `url` instead of an image has it fetched; a `source` "
+        "names one that was put to the object store. The type of an "
         "image is told from its bytes. The answer comes when every image is stored and "
         "every job recorded; if one image is refused, so is the whole request."
     ),

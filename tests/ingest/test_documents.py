@@ -38,6 +38,8 @@ def test_every_parameter_is_described() -> None:
         pairs = [(name, str(schema.get("default", schema.get("minimum", "x"))).lower())]
         if name in ("webhook", "url"):
             pairs = [(name, "https://example.org/")]
+        if name == "source":
+            pairs = [(name, "inbox/local/0-1")]
         if name == "expected":
             pairs.append(("batch", "b"))
         read_parameters(pairs)

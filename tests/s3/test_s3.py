@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def product(reached: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole product with its blobs on S3."""
-    settings = {"DARKROOM_PRESIGNED_DOWNLOADS": "true", "DARKROOM_LEASE": "2"}
+    settings = {"DARKROOM_PRESIGNED_DOWNLOADS": "true", "DARKROOM_PRESIGNED_UPLOADS": "true", "DARKROOM_LEASE": "2"}
     running = stacks.start(tmp_path_factory.mktemp("up"), environment={**reached.environment, **settings})
     yield running
     assert running.stop() == 0, running.logged()
@@ -69,6 +69,23 @@ def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http:
     wait_until(lambda: http.get("/health/ready").status_code == 200, timeout=90)
     second = _upload(http, filters="negative")
     wait_until(lambda: _state(http, second) == "done", timeout=90)
+
+
+def test_an_image_that_was_put_to_the_store_itself_is_developed(http: httpx.Client) -> None:
+    ticket = http.post("/v1/uploads").json()
+    early = http.post("/v1/images", params={"source": ticket["source"]})
+    assert (early.status_code, early.json()["code"]) == (422, "source_not_found")
+    with httpx.Client(trust_env=False) as outside:
+        put = outside.put(ticket["url"], content=picture(shade=77))
+        assert put.status_code == 200, put.text
+        elsewhere = outside.put(ticket["url"].replace(ticket["source"], "inbox/local/other"), content=picture())
+        assert elsewhere.status_code == 403
+    accepted = http.post("/v1/images", params={"source": ticket["source"], "filters": "sepia"})
+    assert accepted.status_code == 202, accepted.text
+    job = accepted.json()["jobs"][0]["links"]["self"]
+    wait_until(lambda: _state(http, job) == "done", timeout=90)
+    both = http.post("/v1/images", params={"source": ticket["source"]}, content=picture())
+    assert (both.status_code, both.json()["code"]) == (422, "invalid_parameter")
 
 
 def test_a_job_that_waits_on_the_store_while_its_worker_is_killed_is_done(

@@ -131,6 +131,39 @@ async def test_an_image_that_is_refused_uses_up_nothing(open_origin: Open) -> No
     await origin.upload(headers)
 
 
+async def test_an_image_in_the_inbox_is_checked_and_counted_as_any(open_origin: Open) -> None:
+    size = -(-len(picture()) // 1024)
+    origin = await open_origin(presigned_uploads=True, upload_quota=f"{size}/day", max_bytes=2000)
+    headers = origin.key("bob")
+    for name, data in (("one", picture()), ("large", b"x" * 2001), ("empty", b"")):
+        origin.store.put(f"inbox/bob/{name}", data)
+    outcomes = {}
+    for name in ("none", "large", "empty", "one", "one"):
+        answer = await origin.http.post("/v1/images", params={"source": f"inbox/bob/{name}"}, headers=headers)
+        outcomes[name, len(outcomes)] = (answer.status_code, answer.json().get("code"))
+    assert list(outcomes.values()) == [
+        (422, "source_not_found"),
+        (413, "too_many_bytes"),
+        (400, "invalid_request"),
+        (202, None),
+        (429, "rate_limited"),
+    ]
+
+
+async def test_a_store_that_cannot_sign_says_so(open_origin: Open) -> None:
+    origin = await open_origin(presigned_uploads=True)
+    answer = await origin.http.post("/v1/uploads", headers=origin.key("bob"))
+    assert_problem(answer, 400, "not_supported")
+
+
+async def test_an_inbox_that_nobody_opened_is_closed(origin: Origin) -> None:
+    headers = origin.key("bob")
+    origin.store.put("inbox/bob/one", picture())
+    assert_problem(await origin.http.post("/v1/uploads", headers=headers), 400, "not_supported")
+    refused = await origin.http.post("/v1/images", params={"source": "inbox/bob/one"}, headers=headers)
+    assert_problem(refused, 422, "invalid_parameter")
+
+
 async def test_every_counter_goes_by_itself(open_origin: Open) -> None:
     origin = await open_origin(rate_limit="5/minute", upload_quota="1000000/day")
     await origin.upload(origin.key("bob"))

@@ -22,11 +22,12 @@ from shared.entries import Entry, Source
 from shared.errors import InvalidEvent
 from tests.ingest.pictures import picture
 from tests.ingest.running import assert_problem
-from tests.security.conftest import Origin
+from tests.security.conftest import Open, Origin
 
 #: What each route needs: a scope; `any` for any valid key; `open` for nothing.
 NEEDS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/images"): "submit",
+    ("POST", "/v1/uploads"): "submit",
     ("GET", "/v1/filters"): "open",
     ("GET", "/v1/session"): "any",
     ("POST", "/v1/session"): "any",
@@ -183,6 +184,20 @@ async def test_nobody_joins_the_batch_of_another_owner(origin: Origin) -> None:
     query = {"batch": "0-shared"}
     answer = await origin.http.post("/v1/images", params=query, content=picture(), headers=origin.key("mallory"))
     assert_problem(answer, 422, "invalid_parameter")
+
+
+async def test_an_image_in_the_inbox_of_another_owner_cannot_be_named(open_origin: Open) -> None:
+    origin = await open_origin(presigned_uploads=True)
+    for source in ("inbox/alice/0-1", "inbox/mallory-2/0-1", f"originals/2026-11-24/alice/{'a' * 64}"):
+        origin.store.put(source, picture())
+    headers = origin.key("mallory")
+    for source in (
+        *("inbox/alice/0-1", "inbox/mallory-2/0-1", "inbox/mallory/../alice/0-1", "inbox/mallory//0-1"),
+        f"originals/2026-11-24/alice/{'a' * 64}",
+    ):
+        answer = await origin.http.post("/v1/images", params={"source": source}, headers=headers)
+        assert_problem(answer, 422, "invalid_parameter")
+    assert (await origin.http.get("/v1/jobs", headers=headers)).json()["jobs"] == []
 
 
 async def test_an_idempotency_key_is_of_its_owner(origin: Origin) -> None:

@@ -1,0 +1,111 @@
+"""Uploads that bypass the services: an address at the object store to put an image to, and then a request by its key.
+
+The address is signed for one new key below `inbox/<owner>/`; a request names that key as `source`. Its bytes are seen
+by the worker alone, which reads, hashes and checks them; here only their number is looked at.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import uuid_utils
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, Field
+
+from services.ingest.intake import too_many_bytes
+from services.ingest.settings import IngestSettings
+from shared import problems
+from shared.access import admit
+from shared.blobs import BlobStore, check_key
+from shared.errors import (
+    Forbidden,
+    InvalidParameter,
+    InvalidRequest,
+    NotSupported,
+    RateLimited,
+    SourceNotFound,
+    StorageUnavailable,
+    Unauthorized,
+)
+
+PATH: Final = "/v1/uploads"
+#: Seconds that an address is good for: a large image over a slow line.
+_SECONDS: Final = 900
+_FOLDER: Final = "inbox"
+
+
+class Ticket(BaseModel):
+    """Where to put one image, and how to name it afterwards."""
+
+    source: str = Field(description="The key of the image: the parameter `source` of POST /v1/images.")
+    url: str = Field(description="Where to PUT the bytes, as they are. It needs no API key; keep it to yourself.")
+    expires: datetime = Field(description="Until when the address is good.")
+
+
+class Waiting(NamedTuple):
+    """An image that lies in the inbox. `size` is in bytes; `version` changes with its bytes."""
+
+    size: int
+    version: str
+
+
+class Inbox:
+    """The part of the store that owners may put images to themselves."""
+
+    def __init__(self, store: BlobStore, settings: IngestSettings) -> None:
+        self._store = store
+        self._is_open = settings.presigned_uploads
+        self._limit = settings.max_bytes
+
+    async def ticket(self, owner: str) -> Ticket:
+        """A new address for one image of an owner. Raises NotSupported, StorageUnavailable."""
+        if not self._is_open or not self._store.can_presign:
+            raise NotSupported(
+                "Images cannot be put to the object store here; send them with POST /v1/images. Whoever runs this "
+                "Darkroom can set DARKROOM_PRESIGNED_UPLOADS where the store is s3, gs or az."
+            )
+        key = f"{_folder(owner)}{uuid_utils.uuid7()}"
+        expires = int(time.time()) + _SECONDS
+        url = await self._store.presign_async(key, _SECONDS, method="PUT")
+        return Ticket(source=key, url=url, expires=datetime.fromtimestamp(expires, UTC))
+
+    async def take(self, source: str, owner: str) -> Waiting:
+        """What lies under a key of an owner.
+
+        Raises InvalidParameter for a key that is not in the owner's part, SourceNotFound, TooManyBytes, InvalidRequest
+        for an empty one, StorageUnavailable.
+        """
+        if not self._is_open or not source.startswith(_folder(owner)):
+            raise InvalidParameter(f"source is a key that POST {PATH} gave you.", parameter="source")
+        blob = await self._store.head_async(check_key(source))
+        if blob is None:
+            raise SourceNotFound("There is no image under this source; put its bytes to the url that came with it.")
+        if blob.size > self._limit:
+            raise too_many_bytes(self._limit)
+        if not blob.size:
+            raise InvalidRequest("The image is empty.")
+        return Waiting(blob.size, blob.etag)
+
+
+def add_inbox(app: FastAPI, inbox: Inbox) -> None:
+    """Serve POST /v1/uploads."""
+
+    @app.post(
+        PATH,
+        status_code=201,
+        summary="Ask where to put an image",
+        tags=["images"],
+        response_model=Ticket,
+        responses=problems.described(NotSupported, Unauthorized, Forbidden, RateLimited, StorageUnavailable),
+    )
+    async def create(request: Request) -> Ticket:
+        """An address at the object store, so that the bytes of an image need not pass here.
+
+        PUT them there, then send `POST /v1/images?source=…` with the key. What nobody names is left to the rules of the
+        bucket.
+        """
+        return await inbox.ticket(admit(request, "submit").owner)
+
+
+def _folder(owner: str) -> str:
+    return f"{_FOLDER}/{owner}/"
