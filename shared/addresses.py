@@ -50,6 +50,9 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, whatever it is wrapped in."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
+        # Deprecated (RFC 3879), so `is_global` takes them for the internet's; a network may use them still.
+        if ip.is_site_local:
+            return False
         embedded = _embedded(ip)
         if embedded is not None:
             return _is_public(embedded)

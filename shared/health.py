@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from shared.errors import DarkroomError
+
 Check = Callable[[], Awaitable[None]]
 
 #: Seconds one check may take before it counts as failed.
@@ -26,7 +28,9 @@ CHECK_TIMEOUT: Final = 2.0
 class Health:
     """The state of one service, from named checks."""
 
-    def __init__(self, service: str, version: str) -> None:
+    def __init__(self, service: str, version: str, *, is_public: bool = False) -> None:
+        """With `is_public` strangers read it: errors that are not of Darkroom are named and not quoted."""
+        self._is_public = is_public
         self.service = service
         self.version = version
         self._checks: dict[str, Check] = {}
@@ -59,8 +63,11 @@ class Health:
                 await check()
         except TimeoutError:
             return f"no answer within {CHECK_TIMEOUT:g} s"
+        except DarkroomError as error:
+            return f"{type(error).__name__}: {error.message}"
         except Exception as error:  # noqa: BLE001 - whatever a part raises is what its health is
-            return f"{type(error).__name__}: {error}"
+            name = type(error).__name__
+            return name if self._is_public else f"{name}: {error}"
         return "ok"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -14,7 +15,9 @@ from prometheus_client import CollectorRegistry
 from shared import telemetry
 from shared.guarded import Guarded
 from shared.health import Health, admin_app
+from shared.schema import WrongSchema
 from shared.settings import Settings
+from shared.store_identity import ForeignStore
 
 log = structlog.get_logger()
 
@@ -42,12 +45,20 @@ class Service(Protocol):
 
 
 def run(service: Service, *, host: str = "127.0.0.1", port: int | None = None) -> None:
-    """Run one service until SIGTERM or SIGINT, then drain it; the admin port serves from start to end."""
+    """Run one service until SIGTERM or SIGINT, then drain it; the admin port serves from start to end.
+
+    Exits with 1 and a sentence on a store or data that are not those of the other services.
+    """
     settings = service.settings
     telemetry.configure(service.name, level=settings.log_level, log_format=settings.log_format)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve([service], app=service.app, host=host, port=port))
-    telemetry.flush()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve([service], app=service.app, host=host, port=port))
+    except (ForeignStore, WrongSchema) as error:
+        # The operator's to mend: said in a sentence, and no traceback.
+        sys.exit(f"{service.name} does not start. {error}")
+    finally:
+        telemetry.flush()
 
 
 def loop_factory() -> Any:  # noqa: ANN401 - uvloop ships no types

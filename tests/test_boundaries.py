@@ -13,7 +13,7 @@ SERVICES = ("ingest", "process", "results")
 #: Libraries of pixels: heavy, and of no use to services that only pass blob keys on.
 PIXELS = {"cv2", "numba", "numpy", "simplejpeg", "llvmlite"}
 #: The modules outside the services that may know them: the origin puts two together, the others write documents.
-COMPOSED = ("infra/origin.py", "infra/openapi.py", "infra/configuration.py")
+COMPOSED = ("infra/origin.py", "infra/openapi.py", "infra/configuration.py", "infra/s3/lifecycle.py")
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from shared import keys, schema
 from shared.blobs import BlobStore
-from shared.errors import NoCatalogue
+from shared.errors import NoCatalogue, StorageUnavailable
 from shared.health import Health
 from shared.scripts import RedisClient
 
@@ -25,7 +25,7 @@ def service_health(version: str, redis: RedisClient, store: BlobStore) -> Health
 
 def origin_health(version: str, redis: RedisClient, store: BlobStore, *, partitions: int = 1) -> Health:
     """The health of the whole: somebody also works and somebody tells the results."""
-    health = Health("darkroom", version)
+    health = Health("darkroom", version, is_public=True)
     _add_storage(health, redis, store)
 
     async def workers() -> None:
@@ -36,7 +36,7 @@ def origin_health(version: str, redis: RedisClient, store: BlobStore, *, partiti
         streams = [keys.progress(partition) for partition in range(partitions)]
         read = await asyncio.gather(*(_is_read(redis, stream, keys.RESULTS_GROUP) for stream in streams))
         if not all(read):
-            raise ConnectionError(f"nobody reads the results of {streams[read.index(False)]}")
+            raise StorageUnavailable(f"nobody reads the results of {streams[read.index(False)]}")
 
     health.add("workers", workers)
     health.add("results", results)

@@ -33,7 +33,7 @@ _BUDGET: Final = 50_000
 #: Seconds that the tombstone of a job stays that went before its time: events on their way must not bring it back.
 _TOMBSTONE: Final = 600
 #: Days that blobs are kept beyond the retention.
-_GRACE: Final = timedelta(days=2)
+GRACE: Final = timedelta(days=2)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: What the sweep script answers for each job.
 _OVER, _LIVE, _PURGED = -1, 0, 2
@@ -193,7 +193,7 @@ class Janitor:
             log.info("dropped a day of blobs", kind=kind, day=day, blobs=dropped)
 
     def _cutoff(self, now: float) -> datetime:
-        return datetime.fromtimestamp(now - self._settings.retention, UTC) - _GRACE
+        return datetime.fromtimestamp(now - self._settings.retention, UTC) - GRACE
 
     async def _call(self, partition: int, owner: str, job_ids: list[str], tombstone: int | str) -> list[int]:
         results: list[int] = await self._sweep(

@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from services.results import webhooks
+from shared import keys, records
+from shared.dead_letters import Letter
+from shared.entries import Entry, Source
 from shared.errors import InvalidEvent
 from shared.events import ImageProgress, ImageUploaded, decode_progress, decode_uploaded, encode
 
@@ -57,3 +62,42 @@ def _assert_told(read: dict[str, Any], sample: dict[str, Any], *, unknown: set[s
         if member in unknown:
             continue
         assert read[member] == value, member
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("letter-*.json")), ids=_name)
+def test_a_dead_letter_of_version_1_is_read_with_all_that_it_says(sample: Path) -> None:
+    letter = msgspec.json.decode(sample.read_bytes(), type=Letter)
+    assert msgspec.to_builtins(letter) == json.loads(sample.read_bytes())
+
+
+def test_webhooks_of_version_1_are_read_as_they_were_written_and_as_they_came_back() -> None:
+    source = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
+    told = json.loads((SAMPLES / "hook-written.json").read_bytes())
+    fields = {name.encode(): value.encode() for name, value in told.items()}
+    written = webhooks.read(source, Entry("1764000000000-0", fields))
+    assert (written.subject, written.owner, written.run, written.url) == (told["id"], "ann", 2, told["url"])
+    assert (written.since, written.message_id) == (1764000000000, "msg_0-1764000000000-0")
+    back = (SAMPLES / "hook-again.json").read_bytes()
+    assert msgspec.to_builtins(webhooks.read(source, Entry("1-0", {b"data": back}))) == json.loads(back)
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("job-*.json")), ids=_name)
+def test_the_record_of_a_job_of_version_1_is_read_with_all_that_it_says(sample: Path) -> None:
+    told = json.loads(sample.read_bytes())
+    read = records.read("0-1", {name.encode(): value.encode() for name, value in told.items()})
+    assert read is not None
+    for name, value in told.items():
+        if name == "event":
+            event = json.loads(value)
+            upload = event.get("upload", event)
+            assert read.upload is not None
+            assert read.upload.source == upload["source"]
+            assert (read.progress is not None) == (told["state"] in ("done", "failed"))
+        elif name == "bulk":
+            assert read.bulk
+        elif name == "code":
+            assert read.progress is not None
+            assert read.progress.error is not None
+        else:
+            assert str(getattr(read, name)) == value
+    assert read.upload is not None or told["state"] == "deleted"

@@ -3,6 +3,7 @@
 import pytest
 
 from shared import keys
+from shared.health import Health
 from shared.schema import WrongSchema
 from tests.ingest.running import Running, Start
 
@@ -38,6 +39,21 @@ async def test_without_workers_the_whole_is_not_well_but_ingest_is(start: Start)
     assert report["checks"]["workers"] != "ok"
     assert report["checks"]["results"] != "ok"
     assert (await ingest.service.health.report())["status"] == "ok"
+
+
+async def test_what_strangers_read_quotes_no_error_of_a_library(start: Start) -> None:
+    async def broken() -> None:
+        raise ConnectionError("Error 111 connecting to redis.internal:6379.")
+
+    health = Health("any", "1", is_public=True)
+    health.add("redis", broken)
+    assert (await health.report())["checks"] == {"redis": "ConnectionError"}
+    own = Health("any", "1")
+    own.add("redis", broken)
+    assert "redis.internal" in (await own.report())["checks"]["redis"]
+    ingest = await start(workers=False)
+    checks = (await ingest.http.get("/health")).json()["checks"]
+    assert checks["results"] == "StorageUnavailable: nobody reads the results of image.progress:{0}"
 
 
 async def test_a_worker_whose_heart_stopped_counts_no_more(ingest: Running) -> None:

@@ -318,6 +318,7 @@ async def test_a_certificate_is_checked_for_the_name_though_the_connection_goes_
         "::",
         "fe80::1%eth0",
         "fc00::1",
+        "fec0::1",
         "ff02::1",
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",

@@ -1,5 +1,8 @@
 """Services on one Redis share one blob store; who brings another one does not start."""
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,26 @@ async def test_two_machines_with_a_folder_each_are_refused(redis_url: str, folde
         # A move on purpose.
         await redis.delete(keys.STORE_KEY)
         await other.start()
+
+
+@pytest.mark.parametrize("service", ["ingest", "process", "results"])
+async def test_a_service_that_brings_a_folder_of_its_own_ends_with_a_sentence(
+    redis_url: str, folder: str, tmp_path: Path, service: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        await StoreIdentity(redis, BlobStore(folder)).start()
+    settings = {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_BLOB_URL": (tmp_path / "other").as_uri()}
+    settings |= {"DARKROOM_WORKERS": "1", "DARKROOM_PORT": "0", "DARKROOM_RESULTS_PORT": "0"}
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"services.{service}"),
+        env={**os.environ, **settings},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, said = await program.communicate()
+    assert program.returncode == 1
+    assert f"{service} does not start. The blob store of this service is not the one" in said.decode()
+    assert "Traceback" not in said.decode()
 
 
 async def test_a_store_that_is_away_is_compared_when_it_is_back(redis_url: str, folder: str, tmp_path: Path) -> None:

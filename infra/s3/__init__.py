@@ -1,0 +1,1 @@
+"""What a bucket is told about the blobs of Darkroom."""
