@@ -161,7 +161,7 @@ async def test_lists_show_nothing_of_other_owners(origin: Origin) -> None:
     letters = await origin.http.get("/v1/dead-letters", headers=headers)
     replayed = await origin.http.post("/v1/dead-letters/replay", headers=headers)
     assert jobs.json()["jobs"] == of_batch.json()["jobs"] == letters.json()["dead_letters"] == []
-    assert replayed.json() == {"replayed": [], "remaining": 0}
+    assert replayed.json() == {"replayed": [], "remaining": 0, "next": None}
 
 
 async def test_the_queue_names_no_job_of_another_owner(origin: Origin) -> None:
