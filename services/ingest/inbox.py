@@ -6,11 +6,11 @@ by the worker alone, which reads, hashes and checks them; here only their number
 
 import time
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import uuid_utils
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.intake import too_many_bytes
 from services.ingest.settings import IngestSettings
@@ -32,10 +32,18 @@ PATH: Final = "/v1/uploads"
 #: Seconds that an address is good for: a large image over a slow line.
 _SECONDS: Final = 900
 _FOLDER: Final = "inbox"
+_KEY: Final = "inbox/alice/01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f"
+_EXAMPLE: Final[dict[str, Any]] = {
+    "source": _KEY,
+    "url": f"https://s3.example.com/darkroom/{_KEY}?X-Amz-Expires=900&X-Amz-Signature=…",
+    "expires": "2026-11-24T15:15:00Z",
+}
 
 
 class Ticket(BaseModel):
     """Where to put one image, and how to name it afterwards."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     source: str = Field(description="The key of the image: the parameter `source` of POST /v1/images.")
     url: str = Field(description="Where to PUT the bytes, as they are. It needs no API key; keep it to yourself.")

@@ -162,7 +162,7 @@ class Replayed(_Document):
 
 
 class ReplayedMany(_Document):
-    model_config = _like({"replayed": [examples.REPLAYED], "remaining": 0})
+    model_config = _like({"replayed": [examples.REPLAYED], "remaining": 0, "next": None})
 
     replayed: list[Replayed]
     remaining: int = Field(description="Dead letters of yours that are still there.")

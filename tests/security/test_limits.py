@@ -127,7 +127,7 @@ async def test_an_image_that_is_refused_uses_up_nothing(open_origin: Open) -> No
 
     refused = await origin.http.post("/v1/images", content=unmeasured(), headers=headers)
     assert_problem(refused, 429, "rate_limited")
-    assert origin.store.head(blob_key("originals", "bob", sha256(large).hexdigest())) is None
+    assert not origin.store.has(blob_key("originals", "bob", sha256(large).hexdigest()))
     await origin.upload(headers)
 
 
