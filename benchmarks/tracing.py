@@ -35,6 +35,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
+from starlette.requests import Request
 
 from services.process import orders, spans
 from services.process.orders import Order
@@ -49,7 +50,21 @@ from shared.submission import Submission
 LIMITS: Final = {"sampled": 150.0, "unsampled": 10.0}
 #: Images of one request.
 BATCH: Final = 20
-NO_HEADERS: Final[dict[str, str]] = {}
+#: What a request comes with, as an upload of curl behind a gateway does: no trace among it.
+REQUEST: Final = {
+    "type": "http",
+    "scheme": "http",
+    "path": "/v1/images",
+    "headers": [
+        (b"host", b"127.0.0.1:8080"),
+        (b"user-agent", b"curl/8.5.0"),
+        (b"accept", b"*/*"),
+        (b"content-length", b"204800"),
+        (b"content-type", b"image/jpeg"),
+        (b"x-forwarded-for", b"192.0.2.1"),
+        (b"x-forwarded-proto", b"https"),
+    ],
+}
 UPLOADS: Final = Source("image.uploaded:{0}", "process", 0)
 PROGRESS: Final = Source("image.progress:{0}", "results", 0)
 ENTRY: Final = "1795496941042-0"
@@ -71,7 +86,7 @@ def one_request(images: int = 1) -> None:
     """Every call about traces that the images of one request take on their way."""
     with telemetry.tracer.running(
         "POST /v1/images",
-        parent=telemetry.span_of_headers(NO_HEADERS),
+        parent=telemetry.span_of_headers(Request(REQUEST).scope["headers"]),
         kind=SpanKind.SERVER,
         attributes={semantics.METHOD: "POST", semantics.ROUTE: "/v1/images", semantics.SCHEME: "http"},
         service="ingest",
@@ -104,13 +119,12 @@ def _develop(traceparent: str, tracestate: str) -> None:
     spans.leave(attempt)
     for event, fields in ((STARTED, started), (DONE, told)):
         step = projection.Step(_entry(b"", *fields), event, 1)
-        own = projection._span(PROGRESS, step)  # noqa: SLF001
-        projection._traced(step, own)  # noqa: SLF001
-        projection._end([own])  # noqa: SLF001
+        projection._end([projection._traced(PROGRESS, step)])  # noqa: SLF001
 
 
 def without_tracing() -> None:
     """What the calls of `one_request` cost besides traces."""
+    Request(REQUEST)
     Submission(0, "local", "0-b", [UPLOAD])
     entry = _entry(DATA, GIVEN, "")
     upload = events.decode_uploaded(entry.fields, partition=0, entry_id=ENTRY)

@@ -10,7 +10,6 @@ from typing import Final
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from prometheus_client import Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import semantics, telemetry
@@ -63,7 +62,7 @@ class HttpTelemetry:
                     span.set_status(StatusCode.ERROR)
 
     def _span(self, scope: Scope, method: str) -> AbstractContextManager[Span]:
-        parent = telemetry.span_of_headers(Headers(scope=scope))
+        parent = telemetry.span_of_headers(scope["headers"])
         if not telemetry.tracer.on or (parent is INVALID_SPAN and method in _READING):
             return nullcontext(INVALID_SPAN)
         return telemetry.tracer.running(

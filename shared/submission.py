@@ -10,8 +10,6 @@ from typing import Final, TypeAlias
 
 import msgspec
 import uuid_utils
-from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 from redis.exceptions import RedisError
 
@@ -40,7 +38,7 @@ class Submission:
     """Jobs of one owner, one batch and one partition, recorded and published together or not at all.
 
     Each event has its `job_id`, which starts with the partition. `expected` is how many jobs the batch will have in
-    all, if that is known. `context` is the trace that the jobs belong to; none means the current one.
+    all, if that is known. They belong to the trace of the current span.
     """
 
     partition: int
@@ -50,7 +48,6 @@ class Submission:
     bulk: bool = False
     expected: int | None = None
     idempotency: Idempotency | None = None
-    context: Context | None = None
 
 
 #: A submission with the span of each of its jobs.
@@ -181,7 +178,7 @@ def _remember(idempotency: Idempotency) -> bytes:
 
 
 def _span(submission: Submission, event: ImageUploaded) -> Span:
-    parent = trace.get_current_span(submission.context)
+    parent = trace_context.current()
     if not telemetry.tracer.may_record(parent):
         return parent
     stream = semantics.uploaded(bulk=submission.bulk)
@@ -195,7 +192,4 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:
     """`traceparent`, `tracestate` and trace id of a span, empty texts without a trace."""
-    own = trace_context.known(span)
-    if own is None:
-        return "", "", ""
-    return *trace_context.carrier(own), own.trace if own.sampled else ""
+    return *trace_context.carrier(span), telemetry.trace_id(span)

@@ -31,7 +31,7 @@ class UploadRoute:
         """The 202, or a problem document."""
         with telemetry.tracer.running(
             f"POST {UPLOAD_PATH}",
-            parent=telemetry.span_of_headers(request.headers),
+            parent=telemetry.span_of_headers(request.scope["headers"]),
             kind=SpanKind.SERVER,
             attributes={
                 semantics.METHOD: "POST",

@@ -4,13 +4,13 @@ One script per batch acknowledges and applies the entries (`shared/lua/project.l
 twice, in any order, by any number of replicas, ends in the same state.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from opentelemetry import trace
 from opentelemetry.trace import Span, StatusCode
 
 from services.results.metrics import ResultsMetrics
@@ -20,9 +20,8 @@ from shared.errors import InvalidEvent
 from shared.events import ImageProgress, decode_progress, encode
 from shared.outage import Outage
 from shared.scripts import RedisClient
+from shared.trace_context import Recorded
 
-#: Version, trace id, parent id, flags (W3C Trace Context).
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 #: Fields of an unreadable entry that its dead letter keeps; a script can hand on a few thousand at most.
 _FIELDS_KEPT: Final = 256
 #: The year 2286 in ms.
@@ -63,18 +62,18 @@ class Projection:
             else:
                 steps.append(Step(entry, event, _taken_at(entry)))
         if steps:
-            spans = [_span(source, step) for step in steps]
+            traces = [_traced(source, step) for step in steps]
             try:
                 outcomes = await self.outage.persist(
-                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, spans)
+                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, traces)
                 )
             except Exception as error:
-                _end(spans, error)
+                _end(traces, error)
                 raise
-            _end(spans)
+            _end(traces)
             self._note(steps, outcomes)
 
-    def _arguments(self, source: Source, steps: Sequence[Step], spans: Sequence[Span | None]) -> list[Any]:
+    def _arguments(self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]) -> list[Any]:
         arguments: list[Any] = [
             source.group,
             keys.changes(source.partition),
@@ -82,8 +81,8 @@ class Projection:
             self._retention,
             keys.TALLY_TTL,
         ]
-        for step, span in zip(steps, spans, strict=True):
-            arguments += _describe(step, span)
+        for step, traced in zip(steps, traces, strict=True):
+            arguments += _describe(step, traced)
         return arguments
 
     async def _bury(self, source: Source, entry: Entry, error: InvalidEvent) -> None:
@@ -147,10 +146,9 @@ def _keys(source: Source, steps: Sequence[Step]) -> list[str]:
     return names
 
 
-def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
+def _describe(step: Step, traced: "_Traced") -> tuple[Any, ...]:
     """The arguments of one entry, in the order that project.lua describes."""
     event, upload, fields = step.event, step.event.upload, step.entry.fields
-    traceparent, trace_id = _traced(step, span)
     return (
         step.entry.id,
         event.type,
@@ -162,32 +160,39 @@ def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
         created_at(event.job_id, step.at),
         step.at,
         event.attempt,
-        trace_id,
+        traced.trace_id,
         event.error.code if event.error else "",
         encode(upload) if event.type == "started" else fields[b"data"],
         upload.webhook or "",
-        traceparent,
+        traced.traceparent,
     )
 
 
-def _traced(step: Step, span: Span | None) -> tuple[str | bytes, str | bytes]:
-    """What a webhook names as its cause, and the trace of the job; empty when its trace is not kept."""
-    if span is not None:
-        return trace_context.carrier(span)[0], telemetry.trace_id(span)
-    given = step.entry.fields.get(b"traceparent")
-    if given is None or (not step.event.upload.webhook and telemetry.is_unsampled(given)):
-        return b"", b""
-    found = _TRACEPARENT.fullmatch(given)
-    if found is None:
-        return b"", b""
-    return given, b"" if telemetry.is_unsampled(given) else found.group(1)
+class _Traced(NamedTuple):
+    """What a webhook names as its cause, the trace of the job (empty when it is not kept), and the recorded span."""
+
+    traceparent: str
+    trace_id: str
+    span: Recorded | None
 
 
-def _span(source: Source, step: Step) -> Span | None:
-    """A child of the span that published the entry, none where that is not recorded."""
-    parent = telemetry.recorded_parent(step.entry.fields)
-    if parent is None:
-        return None
+_SILENT: Final = _Traced("", "", None)
+
+
+def _traced(source: Source, step: Step) -> _Traced:
+    """Begin the span of an entry: a child of the one that published it, none where that is not recorded."""
+    # An unsampled trace is of use to nobody but the receiver of a webhook.
+    if telemetry.is_silent(step.entry.fields) and not step.event.upload.webhook:
+        return _SILENT
+    above = telemetry.span_of(step.entry.fields)
+    if above is trace.INVALID_SPAN:
+        return _SILENT
+    span = _span(source, step, above) if telemetry.tracer.may_record(above) else above
+    recorded = span if type(span) is Recorded else None
+    return _Traced(trace_context.carrier(span)[0], telemetry.trace_id(span), recorded)
+
+
+def _span(source: Source, step: Step, parent: Span) -> Span:
     attributes = semantics.processing(
         semantics.PROGRESS, source.partition, source.group, step.entry.id, step.event.job_id
     )
@@ -201,8 +206,8 @@ def _span(source: Source, step: Step) -> Span | None:
     )
 
 
-def _end(spans: Sequence[Span | None], error: Exception | None = None) -> None:
-    for span in spans:
+def _end(traces: Sequence[_Traced], error: Exception | None = None) -> None:
+    for _, _, span in traces:
         if span is not None:
             if error is not None:
                 span.record_exception(error)
