@@ -69,7 +69,7 @@ STEP_DURATION: Final = Metric(
     "darkroom_process_step_duration_seconds", "histogram", "Duration of one step of an image.", ("step",), _SHORT
 )
 QUEUE_WAIT: Final = Metric(
-    "darkroom_process_queue_wait_seconds", "histogram", "From publishing to the start of work.", (), _LONG
+    "darkroom_process_queue_wait_seconds", "histogram", "From publishing to the start of work.", ("priority",), _LONG
 )
 CACHE_HITS: Final = Metric("darkroom_process_cache_hits", "counter", "Jobs answered without touching pixels.")
 REDELIVERIES: Final = Metric("darkroom_process_redeliveries", "counter", "Starts of work on an entry after its first.")
@@ -88,7 +88,7 @@ JOBS: Final = Metric(
     "darkroom_jobs", "counter", "Jobs that ended, by state (done, failed, cancelled) and error code.", ("state", "code")
 )
 JOB_DURATION: Final = Metric(
-    "darkroom_job_duration_seconds", "histogram", "From the creation of a job to its end.", (), _LONG
+    "darkroom_job_duration_seconds", "histogram", "From the creation of a job to its end.", ("priority",), _LONG
 )
 EVENTS: Final = Metric("darkroom_progress_events", "counter", "Progress events, by what came of them.", ("outcome",))
 EVENT_STREAMS: Final = Metric("darkroom_event_streams", "gauge", "Open streams of server-sent events.")
@@ -107,6 +107,11 @@ OLDEST: Final = Metric(
 )
 REDIS_MEMORY: Final = Metric("darkroom_redis_memory_bytes", "gauge", "Memory that Redis uses for data.")
 REDIS_LIMIT: Final = Metric("darkroom_redis_memory_limit_bytes", "gauge", "Memory that Redis may use; 0: no limit.")
+
+
+def priority(*, bulk: bool) -> str:
+    """The value of the label `priority`."""
+    return "bulk" if bulk else "normal"
 
 
 def every_metric() -> list[Metric]:

@@ -21,6 +21,7 @@ from shared.entries import Source
 from shared.errors import DarkroomError, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
 from shared.events import Failure
 from shared.leases import Reason
+from shared.metrics import priority
 from shared.stage import Stage
 
 log = structlog.get_logger()
@@ -93,7 +94,8 @@ class Attempts:
                 await telemetry.send_now()
             elif state == _OVER:
                 spans.cancelled(span)
-            self._metrics.wait.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))
+            waited = self._metrics.wait.labels(priority(bulk=order.source.bulk))
+            waited.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))
             if order.attempt > 1:
                 self._metrics.redelivered.inc()
             started.append(state == 1)

@@ -16,8 +16,9 @@ from opentelemetry.trace import Span, StatusCode
 from services.results.metrics import ResultsMetrics
 from shared import dead_letters, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Entry, Source
-from shared.errors import InvalidEvent
+from shared.errors import DarkroomError, InvalidEvent, every_error
 from shared.events import ImageProgress, decode_progress, encode
+from shared.metrics import priority
 from shared.outage import Outage
 from shared.scripts import RedisClient
 from shared.trace_context import Recorded
@@ -26,6 +27,7 @@ from shared.trace_context import Recorded
 _FIELDS_KEPT: Final = 256
 #: The year 2286 in ms.
 _FAR_AWAY: Final = 10**13
+_CODES: Final = frozenset({DarkroomError.code, *(error.code for error in every_error())})
 _OUTCOMES: Final = ("repeated", "ignored", "applied")
 
 
@@ -97,12 +99,25 @@ class Projection:
         self._metrics.events.labels("unreadable").inc()
 
     def _note(self, steps: Sequence[Step], outcomes: Sequence[int]) -> None:
-        for step, outcome, created in zip(steps, outcomes[::2], outcomes[1::2], strict=True):
+        for step, outcome, created, bulk in zip(steps, outcomes[::3], outcomes[1::3], outcomes[2::3], strict=True):
             self._metrics.events.labels(_OUTCOMES[outcome]).inc()
             if outcome == 2 and step.event.type != "started":
                 state = "done" if step.event.type == "processed" else "failed"
-                self._metrics.jobs.labels(state, step.event.error.code if step.event.error else "").inc()
-                self._metrics.duration.observe(max(0, step.at - created) / 1000)
+                self._metrics.jobs.labels(state, _code(step.event)).inc()
+                of_bulk = bool(bulk) or _is_of_bulk_entry(step.event.job_id)
+                self._metrics.duration.labels(priority(bulk=of_bulk)).observe(max(0, step.at - created) / 1000)
+
+
+def _code(event: ImageProgress) -> str:
+    """The error code as a label: whoever may XADD could make up any number of others."""
+    if event.error is None:
+        return ""
+    return event.error.code if event.error.code in _CODES else "other"
+
+
+def _is_of_bulk_entry(job_id: str) -> bool:
+    """Whether a job was published straight to the low-priority stream, which its record does not tell."""
+    return job_id.split("-", 1)[1].startswith("bulk-")
 
 
 def _taken_at(entry: Entry) -> int:

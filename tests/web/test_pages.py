@@ -58,7 +58,7 @@ def test_what_attempts_before_the_last_took_is_called_by_its_name(
 ) -> None:
     page.goto(f"{stack.url}/queue")
     times = {"created": "2026-11-24T10:00:01Z", "started": "2026-11-24T10:00:02Z", "finished": "2026-11-24T10:00:13Z"}
-    job = {"run": 1, "attempts": attempts, "timings": {"decode": 5}, **times}
+    job = {"run": 1, "attempts": attempts, "timings": {"decode": 5}, "earlier": [], **times}
     steps = page.evaluate("async (job) => (await import('/web/waterfall.js')).stepsOf(job)", job)
     assert [step["name"] for step in steps] == names
     assert {step["name"] for step in steps if step.get("idle")} == set(names) - {"decode"}
