@@ -18,6 +18,7 @@ from shared.errors import IdempotencyConflict, InvalidParameter
 from shared.events import ImageUploaded, encode
 from shared.group_commit import GroupCommit
 from shared.scripts import RedisClient, load
+from shared.trace_context import Recorded
 
 _FOREIGN_BATCH: Final = -1
 #: Jobs in one script call: enough to make the round trip cheap, few enough to keep the server responsive (2 ms).
@@ -87,12 +88,16 @@ class Submitter:
         """
         spans = [_span(submission, event) for event in submission.jobs]
         try:
-            return _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
+            earlier = _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
         except BaseException as error:
             for span in spans:
                 span.record_exception(error)
                 span.set_status(StatusCode.ERROR)
             raise
+        else:
+            if earlier is not None:
+                _discard(spans)
+            return earlier
         finally:
             for span in spans:
                 span.end()
@@ -188,6 +193,13 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
         kind=semantics.PRODUCER,
         attributes=semantics.publishing(stream, submission.partition, event.job_id or ""),
     )
+
+
+def _discard(spans: Sequence[Span]) -> None:
+    """Nothing was published: the jobs are those of an earlier request."""
+    for span in spans:
+        if isinstance(span, Recorded):
+            span.discard()
 
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:

@@ -134,7 +134,12 @@ class Webhooks:
 
     async def _deliver(self, webhook: Webhook) -> tuple[Outcome, float]:
         """Try once; returns what came of it, and the seconds to wait before the next try."""
-        about = {"webhook": webhook.message_id, "type": webhook.type, "attempt": webhook.attempt}
+        about = {
+            "webhook": webhook.message_id,
+            "type": webhook.type,
+            "attempt": webhook.attempt,
+            ("batch" if webhook.type == "batch.completed" else "job_id"): webhook.subject,
+        }
         asked = 0.0
         try:
             async with asyncio.timeout(self._settings.webhook_timeout):
