@@ -48,7 +48,7 @@ HTTP_DURATION: Final = Metric(
     "http_server_request_duration_seconds",
     "histogram",
     "Time from a request to the end of its answer.",
-    ("http_request_method", "http_route", "http_response_status_code"),
+    ("http_request_method", "http_route", "http_response_status_code", "url_scheme"),
     _SHORT,
 )
 

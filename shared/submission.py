@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 import uuid_utils
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import Span
 from redis.exceptions import RedisError
 
 from shared import keys, problems, semantics, telemetry, trace_context
@@ -90,13 +90,13 @@ class Submitter:
         try:
             earlier = _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
         except BaseException as error:
-            for span in spans:
-                span.record_exception(error)
-                span.set_status(StatusCode.ERROR)
+            for recorded in _recorded(spans):
+                recorded.fail(error)
             raise
         else:
-            if earlier is not None:
-                _discard(spans)
+            for recorded in _recorded(spans) if earlier is not None else ():
+                # Nothing was published: the jobs are those of an earlier request.
+                recorded.discard()
             return earlier
         finally:
             for span in spans:
@@ -195,11 +195,8 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
     )
 
 
-def _discard(spans: Sequence[Span]) -> None:
-    """Nothing was published: the jobs are those of an earlier request."""
-    for span in spans:
-        if isinstance(span, Recorded):
-            span.discard()
+def _recorded(spans: Sequence[Span]) -> list[Recorded]:
+    return [span for span in spans if isinstance(span, Recorded)]
 
 
 def _trace_fields(span: Span) -> tuple[str, str, str]:

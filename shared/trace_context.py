@@ -25,6 +25,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from shared.errors import DarkroomError
 from shared.otlp import Value
 
 Attributes = Mapping[str, Value]
@@ -146,6 +147,13 @@ class Recorded(Span):
             "exception.stacktrace": "".join(traceback.format_exception(exception)),
         }
         self.add_event("exception", {**about, **(attributes or {})}, timestamp)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell that an exception ended what the span is about."""
+        self.record_exception(error)
+        if "error.type" not in self.attributes:
+            self.set_attribute("error.type", error.code if isinstance(error, DarkroomError) else type(error).__name__)
+        self.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
 
 
 Known = Remote | Recorded

@@ -15,7 +15,7 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind
 
 from shared.otlp import Value
 from shared.trace_context import Attributes, Known, Recorded, Remote, current, known, unrecorded
@@ -178,8 +178,7 @@ class Running:
             return
         detach(self._attached)
         if isinstance(error, Exception):
-            self._span.record_exception(error)
-            self._span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+            self._span.fail(error)
         self._span.end()
 
 

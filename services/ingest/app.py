@@ -15,7 +15,7 @@ from services.ingest.offer import Offer
 from services.ingest.pages import Pages
 from services.ingest.settings import IngestSettings
 from services.ingest.submit import Uploads
-from services.ingest.upload_route import UploadRoute
+from services.ingest.upload_route import UPLOAD_PATH, UploadRoute
 from services.ingest.web_app import add_documents, web_app
 from shared import schema
 from shared.access import Gate
@@ -23,6 +23,7 @@ from shared.blobs import BlobStore
 from shared.connections import connect
 from shared.front_door import FrontDoor
 from shared.guarded import Guarded
+from shared.http_telemetry import HttpTelemetry
 from shared.quotas import Quotas
 from shared.store_identity import StoreIdentity
 from shared.submission import Submitter
@@ -65,8 +66,9 @@ class IngestService:
         route = UploadRoute(self.uploads, metrics)
         health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
-        door = FrontDoor(Front(route, self.web, metrics), Gate(settings), settings, quotas)
-        self.app: ASGIApp | None = Guarded(door)
+        front = Front(route, self.web, metrics)
+        door = FrontDoor(front, Gate(settings), settings, quotas, refused=front.refused)
+        self.app: ASGIApp | None = HttpTelemetry(Guarded(door), metrics.requests, self.name, [UPLOAD_PATH])
 
     async def start(self) -> None:
         """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503.

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import Span
 
 from services.results.metrics import ResultsMetrics
 from shared import dead_letters, keys, scripts, semantics, telemetry, trace_context
@@ -225,6 +225,5 @@ def _end(traces: Sequence[_Traced], error: Exception | None = None) -> None:
     for _, _, span in traces:
         if span is not None:
             if error is not None:
-                span.record_exception(error)
-                span.set_status(StatusCode.ERROR)
+                span.fail(error)
             span.end()

@@ -216,9 +216,7 @@ def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextMana
 
 
 def _posting(url: httpx.URL, webhook: Webhook) -> AbstractContextManager[Span]:
-    attributes: semantics.Attributes = {semantics.METHOD: "POST", semantics.SERVER: url.host}
-    if url.port is not None:
-        attributes[semantics.PORT] = url.port
+    attributes = semantics.requesting("POST", url.scheme, url.host, url.port)
     if webhook.attempt > 1:
         attributes[semantics.RESENT] = webhook.attempt - 1
     return telemetry.tracer.running("POST", kind=SpanKind.CLIENT, attributes=attributes)

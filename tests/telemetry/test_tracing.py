@@ -204,7 +204,9 @@ def test_every_span_is_read_back_as_it_was(
     assert (came.trace, came.parent, came.start, came.end) == (TRACE, SPAN, *times)
     assert came.attributes == {_utf8(key): _utf8(value) for key, value in attributes.items()}
     assert came.links == [(f"{trace_id:032x}", f"{span_id:016x}") for trace_id, span_id in linked]
-    assert came.events == [_utf8(event) for event, _ in events]
+    assert came.events == [
+        (_utf8(event), {_utf8(key): _utf8(value) for key, value in about.items()}) for event, about in events
+    ]
     assert (came.status, came.message) == (status.name.lower(), "why" if status is StatusCode.ERROR else "")
 
 
