@@ -55,9 +55,6 @@ class Receiver:
     def of_trace(self, trace: str) -> list[ReceivedSpan]:
         return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
 
-    def of_job(self, job_id: str) -> list[ReceivedSpan]:
-        return [span for span in self.spans if span.attributes.get("darkroom.job.id") == job_id]
-
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:

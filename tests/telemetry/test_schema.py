@@ -110,6 +110,10 @@ def _flat(names: list[Any]) -> set[str]:
     return {name for one in names for name in (one if isinstance(one, list) else [one])}
 
 
+def _is_attempt_at(job_id: str, span: ReceivedSpan) -> bool:
+    return span.name == "process image.uploaded" and span.attributes["darkroom.job.id"] == job_id
+
+
 def _may(entry: dict[str, Any]) -> set[str]:
     return _flat([*entry.get("attributes", []), *entry.get("optional", [])])
 
@@ -156,8 +160,7 @@ def test_every_field_of_a_log_line_is_declared(traced: Traced) -> None:
     assert len(lines) == 1, "one line per outcome of a job"
     (line,) = lines
     assert (line["event"], line["state"], line["service"]) == ("job ended", "done", "process")
-    attempts = lambda: [one for one in traced.receiver.of_job(job_id) if one.name == "process image.uploaded"]  # noqa: E731
-    (span,) = wait_until(attempts)
+    (span,) = wait_until(lambda: [one for one in traced.receiver.spans if _is_attempt_at(job_id, one)])
     assert (line["trace_id"], line["span_id"]) == (span.trace, span.id)
     for line in _lines(traced):
         assert set(SCHEMA["logs"]["always"]) <= set(line), line
