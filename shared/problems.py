@@ -103,20 +103,15 @@ def install(app: Starlette) -> None:
     app.add_exception_handler(Exception, _unknown)
 
 
-def problem(error: DarkroomError) -> Response:
-    """The answer for one error."""
+def answer(error: DarkroomError) -> Response:
+    """The answer for one error, whose code the span of the request then has."""
+    trace_context.current().set_attribute(semantics.ERROR, error.code)
     headers: dict[str, str] = {}
     if error.status in _RETRIED:
         headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER))
     if error.status == 401:
         headers["WWW-Authenticate"] = _CHALLENGE
     return _document(error.status, error.code, error.title, error.message, error.details, headers)
-
-
-def answer(error: DarkroomError) -> Response:
-    """The answer for one error, whose code the span of the request then has."""
-    trace_context.current().set_attribute(semantics.ERROR, error.code)
-    return problem(error)
 
 
 def from_redis(error: redis_errors.RedisError) -> DarkroomError | None:
