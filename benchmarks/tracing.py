@@ -35,22 +35,26 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
-from starlette.requests import Request
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
 
 from services.process import orders, spans
 from services.process.orders import Order
 from services.process.request import Report, Step
 from services.results import projection
-from shared import events, semantics, submission, telemetry, trace_context
+from shared import events, http_telemetry, semantics, submission, telemetry, trace_context
 from shared.entries import Entry, Source
 from shared.events import ImageProgress, ImageUploaded, Result
+from shared.http_telemetry import HttpTelemetry
+from shared.metrics import HTTP_DURATION
 from shared.submission import Submission
+from shared.trace_context import Recorded
 
 #: µs of CPU time per image.
 LIMITS: Final = {"sampled": 150.0, "unsampled": 10.0}
 #: Images of one request.
 BATCH: Final = 20
-#: What a request comes with, as an upload of curl behind a gateway does: no trace among it.
+#: A request as an upload of curl behind a gateway comes: no trace among its headers.
 REQUEST: Final = {
     "type": "http",
     "scheme": "http",
@@ -65,6 +69,7 @@ REQUEST: Final = {
         (b"x-forwarded-proto", b"https"),
     ],
 }
+DOOR: Final = HttpTelemetry(Starlette(), HTTP_DURATION.histogram(CollectorRegistry()), "ingest", ["/v1/images"])
 UPLOADS: Final = Source("image.uploaded:{0}", "process", 0)
 PROGRESS: Final = Source("image.progress:{0}", "results", 0)
 ENTRY: Final = "1795496941042-0"
@@ -84,15 +89,10 @@ GIVEN: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 
 def one_request(images: int = 1) -> None:
     """Every call about traces that the images of one request take on their way."""
-    with telemetry.tracer.running(
-        "POST /v1/images",
-        parent=telemetry.span_of_headers(Request(REQUEST).scope["headers"]),
-        kind=SpanKind.SERVER,
-        attributes={semantics.METHOD: "POST", semantics.ROUTE: "/v1/images", semantics.SCHEME: "http"},
-        service="ingest",
-    ) as request:
+    with DOOR._span(REQUEST, "POST") as request:  # noqa: SLF001 - what is measured
         carried = [_publish() for _ in range(images)]
-        request.set_attribute(semantics.STATUS, 202)
+        if type(request) is Recorded:
+            http_telemetry._describe(request, "POST", "/v1/images", 202)  # noqa: SLF001
     for traceparent, tracestate in carried:
         _develop(traceparent, tracestate)
 
@@ -124,7 +124,6 @@ def _develop(traceparent: str, tracestate: str) -> None:
 
 def without_tracing() -> None:
     """What the calls of `one_request` cost besides traces."""
-    Request(REQUEST)
     Submission(0, "local", "0-b", [UPLOAD])
     entry = _entry(DATA, GIVEN, "")
     upload = events.decode_uploaded(entry.fields, partition=0, entry_id=ENTRY)

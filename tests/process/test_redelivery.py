@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from services.process import orders
@@ -40,6 +42,17 @@ class FaultyPool:
     crowded = False
 
     async def develop(self, _: Request, **__: bool) -> Report:
+        raise EngineFault("IndexError: out of range")
+
+
+class NotingPool(FaultyPool):
+    """Notes what log lines would say of the job that it is asked to develop."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, object] = {}
+
+    async def develop(self, request: Request, **_: bool) -> Report:
+        self.told[request.job_id] = get_contextvars().get("job_id")
         raise EngineFault("IndexError: out of range")
 
 
@@ -130,6 +143,24 @@ async def test_a_defect_of_the_engine_is_logged_with_its_job_and_noted_in_its_re
     _, noted = await case.redis.hmget(JOB, TOLD)
     assert b'"attempt":2' in noted
     assert b"internal_error" in noted
+
+
+async def test_lines_about_jobs_that_were_started_together_have_each_its_own_id(redis_url: str, blob_url: str) -> None:
+    settings, door, pool = ProcessSettings(redis_url=redis_url, blob_url=blob_url), PoolDoor(2), NotingPool()
+    async with Redis.from_url(redis_url) as redis:
+        made = Developer(settings, redis, BlobStore(blob_url), pool, door, Metrics(CollectorRegistry()))
+        stage = Stage(settings, redis, [UPLOADS], made.handle, door=door, lanes=1, obituary=made.obituary)
+        made.serve(stage)
+        await redis.xgroup_create(UPLOADS.stream, UPLOADS.group, id="0", mkstream=True)
+        entries = []
+        for job_id in ("0-a", "0-b"):
+            fields = {b"data": encode(msgspec.structs.replace(EVENT, job_id=job_id))}
+            entries.append(Entry((await redis.xadd(UPLOADS.stream, fields)).decode(), fields))
+        await redis.xreadgroup(UPLOADS.group, stage.consumer, {UPLOADS.stream: ">"})
+        stage.leases.hold(UPLOADS, entries)
+        with pytest.raises(EngineFault):
+            await made.handle(UPLOADS, entries)
+    assert pool.told == {"0-a": "0-a", "0-b": "0-b"}
 
 
 async def test_the_lost_attempt_of_an_entry_without_a_record_began_with_its_entry(case: Case) -> None:
