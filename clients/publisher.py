@@ -16,12 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from opentelemetry.context import get_current
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
 from clients.multipart import Image
-from shared import keys, telemetry
+from shared import keys, trace_context
 from shared.backlog import memory_share, waiting
 from shared.blobs import BlobStore, blob_key, digest_of
 from shared.chain import parse_chain
@@ -152,7 +151,7 @@ class Publisher:
         event a `job_id` to make repeating it harmless.
         """
         await self._room(partition, 1, bulk=bulk, wait=wait_for_room)
-        traceparent, tracestate = telemetry.fields_of(get_current())
+        traceparent, tracestate = trace_context.carrier(trace_context.current())
         # Names and values as redis-py types the fields of an entry.
         fields: dict[FieldT, EncodableT] = {"data": encode(event)}
         if traceparent:

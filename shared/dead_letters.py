@@ -47,8 +47,8 @@ class DeadLetter:
     event: bytes = b""
     traceparent: str = ""
     tracestate: str = ""
-    #: What a log line about it says besides: job, trace and span.
-    about: Mapping[str, str] = field(default_factory=dict)
+    #: What log lines about it say besides: job, run, trace and span.
+    about: Mapping[str, str | int] = field(default_factory=dict)
 
 
 #: Writes the dead letter of an entry that used up its attempts; given the entry, its source and this consumer.

@@ -5,7 +5,7 @@ own pages or from no page at all (Sec-Fetch-Site and Origin tell, Fetch standard
 that a stranger's DNS may lead here with is refused (DNS rebinding). A plain address cannot be rebound.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.access import AccessSettings, Gate, enter
 from shared.errors import DarkroomError, Forbidden, Unauthorized
-from shared.problems import problem
+from shared.problems import answer
 from shared.quotas import Quotas
 
 #: Methods that change nothing (RFC 9110, 9.2.1).
@@ -31,10 +31,18 @@ _COUNTED: Final = "/v1/"
 
 
 class FrontDoor:
-    """The ASGI app around all routes of a service."""
+    """The ASGI app around all routes of a service; `refused` is told of each request that does not get in."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, settings: AccessSettings, quotas: Quotas) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        gate: Gate,
+        settings: AccessSettings,
+        quotas: Quotas,
+        refused: Callable[[Scope, DarkroomError], None] = lambda _scope, _error: None,
+    ) -> None:
         self._quotas = quotas
+        self._refused = refused
         self._gate = gate
         self._hosts = frozenset(_names(settings.allowed_hosts))
         self._origins = frozenset(_names(settings.cors_origins))
@@ -49,7 +57,8 @@ class FrontDoor:
             self._check(connection)
             await self._count(connection)
         except DarkroomError as error:
-            await problem(error)(scope, receive, send)
+            self._refused(scope, error)
+            await answer(error)(scope, receive, send)
             return
         enter(connection, self._gate)
         await self._app(scope, receive, send)

@@ -5,15 +5,16 @@ ask for states again and again would bury the traces that people look for.
 """
 
 import time
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from prometheus_client import Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import semantics, telemetry
+from shared.trace_context import Recorded
 
 #: Methods that routes of ours have; every other one is counted as `_OTHER`, as OpenTelemetry says.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -24,12 +25,17 @@ _CLIENT_GONE: Final = 499
 
 
 class HttpTelemetry:
-    """An ASGI app around another one. `durations` is `shared.metrics.HTTP_DURATION`."""
+    """An ASGI app around another one, the outermost: what a guard refuses is a request too.
 
-    def __init__(self, app: ASGIApp, durations: Histogram, service: str) -> None:
+    `durations` is `shared.metrics.HTTP_DURATION`. `paths` are routes without parameters whose requests do not get to a
+    router that would tell of them.
+    """
+
+    def __init__(self, app: ASGIApp, durations: Histogram, service: str, paths: Collection[str] = ()) -> None:
         self._app = app
         self._durations = durations
         self._service = service
+        self._paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,29 +59,40 @@ class HttpTelemetry:
                 raise
             finally:
                 status = status or _CLIENT_GONE
-                route: str = getattr(scope.get("route"), "path_format", "")
-                observe(self._durations, method, route, status, time.perf_counter() - started)
-                if route:
-                    span.update_name(f"{method} {route}")
-                    span.set_attribute(semantics.ROUTE, route)
-                span.set_attribute(semantics.STATUS, status)
-                if status >= 500:
-                    span.set_status(StatusCode.ERROR)
+                route = self._route(scope)
+                seconds = time.perf_counter() - started
+                self._durations.labels(method, route or "none", str(status), _scheme(scope)).observe(seconds)
+                if type(span) is Recorded:
+                    _describe(span, method, route, status)
+
+    def _route(self, scope: Scope) -> str:
+        if scope["path"] in self._paths:
+            return str(scope["path"])
+        return getattr(scope.get("route"), "path_format", "")
 
     def _span(self, scope: Scope, method: str) -> AbstractContextManager[Span]:
-        parent = telemetry.span_of_headers(Headers(scope=scope))
-        if not telemetry.tracer.on or (parent is INVALID_SPAN and method in _READING):
+        parent = telemetry.span_of_headers(scope["headers"])
+        if parent is INVALID_SPAN and (method in _READING or not telemetry.tracer.on):
             return nullcontext(INVALID_SPAN)
         return telemetry.tracer.running(
             method,
             parent=parent,
             kind=SpanKind.SERVER,
-            attributes={semantics.METHOD: method, semantics.PATH: scope["path"], semantics.SCHEME: scope["scheme"]},
+            attributes={semantics.METHOD: method, semantics.PATH: scope["path"], semantics.SCHEME: _scheme(scope)},
             service=self._service,
         )
 
 
-def observe(durations: Histogram, method: str, route: str, status: int, seconds: float) -> None:
-    """Count one request; what no route answered is counted together."""
-    known = method if method in _METHODS else _OTHER
-    durations.labels(known, route or "none", str(status)).observe(seconds)
+def _describe(span: Recorded, method: str, route: str, status: int) -> None:
+    if route:
+        span.update_name(f"{method} {route}")
+        span.set_attribute(semantics.ROUTE, route)
+    span.set_attribute(semantics.STATUS, status)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
+        if semantics.ERROR not in span.attributes:
+            span.set_attribute(semantics.ERROR, str(status))
+
+
+def _scheme(scope: Scope) -> str:
+    return "https" if scope["scheme"] == "https" else "http"

@@ -8,7 +8,6 @@ import sys
 from typing import Any, Final, Literal
 
 import structlog
-from opentelemetry import trace
 
 from shared import trace_context
 from shared.redaction import redacted
@@ -60,7 +59,7 @@ def configure(service: str, *, level: str, log_format: Literal["auto", "json", "
 def with_span(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Add `trace_id` and `span_id` of the current span, where the line does not bring its own."""
     if "trace_id" not in event:
-        span = trace_context.known(trace.get_current_span())
+        span = trace_context.known(trace_context.current())
         if span is not None:
             event["trace_id"], event["span_id"] = span.trace, span.span
     return event

@@ -48,7 +48,7 @@ HTTP_DURATION: Final = Metric(
     "http_server_request_duration_seconds",
     "histogram",
     "Time from a request to the end of its answer.",
-    ("http_request_method", "http_route", "http_response_status_code"),
+    ("http_request_method", "http_route", "http_response_status_code", "url_scheme"),
     _SHORT,
 )
 KEYS_UNREADABLE: Final = Metric(
@@ -72,7 +72,7 @@ STEP_DURATION: Final = Metric(
     "darkroom_process_step_duration_seconds", "histogram", "Duration of one step of an image.", ("step",), _SHORT
 )
 QUEUE_WAIT: Final = Metric(
-    "darkroom_process_queue_wait_seconds", "histogram", "From publishing to the start of work.", (), _LONG
+    "darkroom_process_queue_wait_seconds", "histogram", "From publishing to the start of work.", ("priority",), _LONG
 )
 CACHE_HITS: Final = Metric("darkroom_process_cache_hits", "counter", "Jobs answered without touching pixels.")
 REDELIVERIES: Final = Metric("darkroom_process_redeliveries", "counter", "Starts of work on an entry after its first.")
@@ -91,7 +91,7 @@ JOBS: Final = Metric(
     "darkroom_jobs", "counter", "Jobs that ended, by state (done, failed, cancelled) and error code.", ("state", "code")
 )
 JOB_DURATION: Final = Metric(
-    "darkroom_job_duration_seconds", "histogram", "From the creation of a job to its end.", (), _LONG
+    "darkroom_job_duration_seconds", "histogram", "From the creation of a job to its end.", ("priority",), _LONG
 )
 EVENTS: Final = Metric("darkroom_progress_events", "counter", "Progress events, by what came of them.", ("outcome",))
 EVENT_STREAMS: Final = Metric("darkroom_event_streams", "gauge", "Open streams of server-sent events.")
@@ -110,6 +110,11 @@ OLDEST: Final = Metric(
 )
 REDIS_MEMORY: Final = Metric("darkroom_redis_memory_bytes", "gauge", "Memory that Redis uses for data.")
 REDIS_LIMIT: Final = Metric("darkroom_redis_memory_limit_bytes", "gauge", "Memory that Redis may use; 0: no limit.")
+
+
+def priority(*, bulk: bool) -> str:
+    """The value of the label `priority`."""
+    return "bulk" if bulk else "normal"
 
 
 def every_metric() -> list[Metric]:

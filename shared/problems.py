@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from shared import semantics, trace_context
 from shared.errors import DarkroomError, InvalidParameter, Overloaded, StorageUnavailable, every_error
 from shared.outage import passes
 
@@ -102,8 +103,9 @@ def install(app: Starlette) -> None:
     app.add_exception_handler(Exception, _unknown)
 
 
-def problem(error: DarkroomError) -> Response:
-    """The answer for one error."""
+def answer(error: DarkroomError) -> Response:
+    """The answer for one error, whose code the span of the request then has."""
+    trace_context.current().set_attribute(semantics.ERROR, error.code)
     headers: dict[str, str] = {}
     if error.status in _RETRIED:
         headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER))
@@ -142,12 +144,12 @@ def _document(
 
 async def _known(_: Request, error: Exception) -> Response:
     assert isinstance(error, DarkroomError)  # noqa: S101 - Starlette's handlers are typed for any exception
-    return problem(error)
+    return answer(error)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - see above
-    return problem(_first(error.errors()))
+    return answer(_first(error.errors()))
 
 
 def _first(faults: Sequence[dict[str, Any]]) -> InvalidParameter:
@@ -184,9 +186,9 @@ async def _redis(_: Request, error: Exception) -> Response:
     known = from_redis(error)
     if known is None:
         raise error
-    return problem(known)
+    return answer(known)
 
 
 async def _unknown(_: Request, __: Exception) -> Response:
     # The server logs the traceback: Starlette raises the exception again once this answer is on its way.
-    return problem(DarkroomError("Something went wrong on our side."))
+    return answer(DarkroomError("Something went wrong on our side."))

@@ -40,6 +40,9 @@ SCHEME: Final = "url.scheme"
 PATH: Final = "url.path"
 SERVER: Final = "server.address"
 PORT: Final = "server.port"
+URL: Final = "url.full"
+#: Ports of URLs that name none.
+_PORTS: Final = {"http": 80, "https": 443}
 
 PRODUCER: Final = SpanKind.PRODUCER
 CONSUMER: Final = SpanKind.CONSUMER
@@ -56,6 +59,16 @@ def publish_name(stream: str) -> str:
 
 def process_name(stream: str) -> str:
     return f"process {stream}"
+
+
+def requesting(method: str, scheme: str, host: str, port: int | None) -> Attributes:
+    """Attributes of a request that we send to a URL that somebody gave us.
+
+    Its path and query may be secrets, so `url.full` ends before them, which is not what the conventions ask for.
+    """
+    port = port or _PORTS.get(scheme, 0)
+    origin = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+    return {METHOD: method, SERVER: host, PORT: port, URL: origin}
 
 
 def publishing(stream: str, partition: int, job_id: str) -> Attributes:

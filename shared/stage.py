@@ -167,8 +167,10 @@ class Stage:
         )
         self.leases.drop(source, [entry])
         if buried:
-            about = {"entry": entry.id, "code": letter.code, "attempts": entry.attempts, **letter.about}
-            log.error("dead letter", stream=source.stream, **about)
+            about = {"code": letter.code, **letter.about}
+            log.error("dead letter", stream=source.stream, entry=entry.id, attempts=entry.attempts, **about)
+            if letter.event:
+                log.info("job ended", state="failed", **about)
 
     async def hand_back(self, source: Source, entries: Sequence[Entry]) -> None:
         """Give entries that were not started to whoever can start them sooner; nothing is held against them."""

@@ -10,9 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 import uuid_utils
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import Span
 from redis.exceptions import RedisError
 
 from shared import keys, problems, semantics, telemetry, trace_context
@@ -20,6 +18,7 @@ from shared.errors import IdempotencyConflict, InvalidParameter
 from shared.events import ImageUploaded, encode
 from shared.group_commit import GroupCommit
 from shared.scripts import RedisClient, load
+from shared.trace_context import Recorded
 
 _FOREIGN_BATCH: Final = -1
 #: Jobs in one script call: enough to make the round trip cheap, few enough to keep the server responsive (2 ms).
@@ -40,7 +39,7 @@ class Submission:
     """Jobs of one owner, one batch and one partition, recorded and published together or not at all.
 
     Each event has its `job_id`, which starts with the partition. `expected` is how many jobs the batch will have in
-    all, if that is known. `context` is the trace that the jobs belong to; none means the current one.
+    all, if that is known. They belong to the trace of the current span.
     """
 
     partition: int
@@ -50,7 +49,6 @@ class Submission:
     bulk: bool = False
     expected: int | None = None
     idempotency: Idempotency | None = None
-    context: Context | None = None
 
 
 #: A submission with the span of each of its jobs.
@@ -90,12 +88,16 @@ class Submitter:
         """
         spans = [_span(submission, event) for event in submission.jobs]
         try:
-            return _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
+            earlier = _answer(submission, await self._commit_of(submission.partition).add((submission, spans)))
         except BaseException as error:
-            for span in spans:
-                span.record_exception(error)
-                span.set_status(StatusCode.ERROR)
+            for recorded in _recorded(spans):
+                recorded.fail(error)
             raise
+        else:
+            for recorded in _recorded(spans) if earlier is not None else ():
+                # Nothing was published: the jobs are those of an earlier request.
+                recorded.discard()
+            return earlier
         finally:
             for span in spans:
                 span.end()
@@ -181,7 +183,7 @@ def _remember(idempotency: Idempotency) -> bytes:
 
 
 def _span(submission: Submission, event: ImageUploaded) -> Span:
-    parent = trace.get_current_span(submission.context)
+    parent = trace_context.current()
     if not telemetry.tracer.may_record(parent):
         return parent
     stream = semantics.uploaded(bulk=submission.bulk)
@@ -193,9 +195,10 @@ def _span(submission: Submission, event: ImageUploaded) -> Span:
     )
 
 
+def _recorded(spans: Sequence[Span]) -> list[Recorded]:
+    return [span for span in spans if isinstance(span, Recorded)]
+
+
 def _trace_fields(span: Span) -> tuple[str, str, str]:
     """`traceparent`, `tracestate` and trace id of a span, empty texts without a trace."""
-    own = trace_context.known(span)
-    if own is None:
-        return "", "", ""
-    return *trace_context.carrier(own), own.trace if own.sampled else ""
+    return *trace_context.carrier(span), telemetry.trace_id(span)

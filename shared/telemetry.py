@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context, attach
+from opentelemetry.context import attach
 from opentelemetry.trace import Span
 
 from shared import logs, trace_context
@@ -95,36 +95,21 @@ def span_of(fields: Mapping[bytes, bytes]) -> Span:
         return trace.INVALID_SPAN
     state = fields.get(b"tracestate")
     # Any byte is a character of Latin-1; what is none of a traceparent is told by its form.
-    return trace_context.read(str(parent, "latin-1"), str(state, "latin-1") if state else "") or trace.INVALID_SPAN
+    return trace_context.read(parent.decode("latin-1"), state.decode("latin-1") if state else "") or trace.INVALID_SPAN
 
 
-def recorded_parent(fields: Mapping[bytes, bytes]) -> Span | None:
-    """The span that an entry names, if children of it are recorded here; told in a blink where they are not."""
+def is_silent(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether an entry names no trace, or one that is not kept; told in a blink, from its flags alone."""
     parent = fields.get(b"traceparent")
-    if parent is None or not tracer.on:
-        return None
-    if tracer.asks_parent and is_unsampled(parent):
-        return None
-    span = span_of(fields)
-    return span if span is not trace.INVALID_SPAN and tracer.may_record(span) else None
+    return parent is None or (len(parent) == _LENGTH and parent[-1] in _EVEN and tracer.asks_parent)
 
 
-def is_unsampled(traceparent: bytes) -> bool:
-    """Whether a traceparent (of version 00) says that its trace is not kept; looks at nothing else in it."""
-    return len(traceparent) == _LENGTH and traceparent[-1] in _EVEN
-
-
-def span_of_headers(headers: Mapping[str, str]) -> Span:
-    """The span that the headers of a request name, the invalid one when they name none."""
-    parent = headers.get("traceparent")
-    if parent is None:
-        return trace.INVALID_SPAN
-    return trace_context.read(parent, headers.get("tracestate", "")) or trace.INVALID_SPAN
-
-
-def fields_of(context: Context) -> tuple[str, str]:
-    """`traceparent` and `tracestate` of a context, empty texts when there is no valid span in it."""
-    return trace_context.carrier(trace.get_current_span(context))
+def span_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Span:
+    """The span that the headers of a request (as in its ASGI scope) name, the invalid one when they name none."""
+    for name, _ in headers:
+        if name == b"traceparent":
+            return span_of(dict(headers))
+    return trace.INVALID_SPAN
 
 
 def trace_id(span: Span) -> str:

@@ -3,13 +3,14 @@
 A span through OpenTelemetry's SDK and its exporter costs 45 to 90 µs, and an image has about a dozen (see
 docs/performance.md). A span here is a plain object; `shared.tracing` starts it, and `shared.otlp` encodes it when it is
 sent.
-Spans are `opentelemetry.trace.Span`s: `trace.use_span`, `trace.get_current_span` and log correlation work as usual.
+Spans are `opentelemetry.trace.Span`s; `trace.get_current_span` knows the current one if it is recorded, `current` any.
 """
 
 import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -24,17 +25,17 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from shared.errors import DarkroomError
 from shared.otlp import Value
 from shared.redaction import redacted
 
 Attributes = Mapping[str, Value]
 
 #: W3C Trace Context: version, trace id, parent id, flags. Version 00 is exactly that, later ones may append more.
-_VERSION_00: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_LATER: Final = re.compile(r"(?!00|ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[ -~]*)?")
-_LENGTH: Final = 55
-_NO_TRACE: Final = "0" * 32
-_NO_SPAN: Final = "0" * 16
+#: Ids of zeroes are none.
+_IDS: Final = r"((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})"
+_VERSION_00: Final = re.compile(rf"00-{_IDS}-[0-9a-f]{{2}}")
+_LATER: Final = re.compile(rf"(?!00|ff)[0-9a-f]{{2}}-{_IDS}-([0-9a-f]{{2}})(?:-[ -~]*)?")
 #: Characters of a tracestate above which it is dropped (the recommendation asks to hand on 512 at least).
 LONGEST_STATE: Final = 512
 #: Last digits of flags that say "sampled".
@@ -42,25 +43,26 @@ _ODD: Final = "13579bdf"
 
 
 class Remote(NonRecordingSpan):
-    """A span of another process, or one that is not recorded: only its identity, handed on as it came."""
+    """A span of another process, or one that is not recorded: only its identity, handed on as it came.
 
-    def __init__(
-        self,
-        trace_id: str,
-        span_id: str,
-        sampled: bool,  # noqa: FBT001
-        tracestate: str = "",
-        text: str = "",
-    ) -> None:
-        self.trace = trace_id
-        self.span = span_id
-        self.sampled = sampled
+    Its traceparent (of version 00) is all that is kept: most are only handed on, so ids are cut from it when asked for.
+    """
+
+    def __init__(self, traceparent: str, tracestate: str = "") -> None:
+        self.traceparent = traceparent
         self.tracestate = tracestate
-        #: Its traceparent as it came, where it came.
-        self.text = text
+        self.sampled = traceparent[54] in _ODD
 
     def __repr__(self) -> str:
-        return f"Remote({carrier(self)[0]})"
+        return f"Remote({self.traceparent})"
+
+    @property
+    def trace(self) -> str:
+        return self.traceparent[3:35]
+
+    @property
+    def span(self) -> str:
+        return self.traceparent[36:52]
 
     def get_span_context(self) -> SpanContext:
         return _context(self, is_remote=True)
@@ -92,6 +94,10 @@ class Recorded(Span):
         self.span = span_id
         self.start_ns = start_ns
         self.service = service
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace}-{self.span}-01"
 
     def end(self, end_time: int | None = None) -> None:
         if not self.end_ns:
@@ -143,36 +149,39 @@ class Recorded(Span):
         }
         self.add_event("exception", {**about, **(attributes or {})}, timestamp)
 
+    def fail(self, error: BaseException) -> None:
+        """Tell that an exception ended what the span is about."""
+        self.record_exception(error)
+        if "error.type" not in self.attributes:
+            self.set_attribute("error.type", error.code if isinstance(error, DarkroomError) else type(error).__name__)
+        self.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+
 
 Known = Remote | Recorded
 _OURS: Final = frozenset({Remote, Recorded})
+#: The current span where it is not recorded: a change of OpenTelemetry's own context costs as much as all else in it.
+unrecorded: Final = ContextVar[Remote | None]("unrecorded", default=None)
+
+
+def current() -> Span:
+    """The current span, recorded or not; the invalid one without one."""
+    return unrecorded.get() or trace.get_current_span()
 
 
 def read(traceparent: str, tracestate: str = "") -> Remote | None:
     """The span that a carrier names; none when `traceparent` is not one (W3C: then `tracestate` is ignored too)."""
     if len(tracestate) > LONGEST_STATE:
         tracestate = ""
-    if len(traceparent) == _LENGTH and _VERSION_00.fullmatch(traceparent):
-        trace_id, span_id = traceparent[3:35], traceparent[36:52]
-        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
-            return None
-        return Remote(trace_id, span_id, traceparent[54] in _ODD, tracestate, traceparent)
+    if _VERSION_00.fullmatch(traceparent):
+        return Remote(traceparent, tracestate)
     found = _LATER.fullmatch(traceparent)
-    if found is None or found.group(1) == _NO_TRACE or found.group(2) == _NO_SPAN:
-        return None
-    return Remote(found.group(1), found.group(2), found.group(3)[1] in _ODD, tracestate)
+    return Remote(f"00-{found.group(1)}-{_flags(found.group(2)[1] in _ODD)}", tracestate) if found else None
 
 
 def carrier(span: Span) -> tuple[str, str]:
     """`traceparent` and `tracestate` that name a span; empty texts for an invalid one."""
-    own = span if type(span) is Remote else known(span)
-    if own is None:
-        return "", ""
-    if type(own) is Recorded:
-        return f"00-{own.trace}-{own.span}-01", own.tracestate
-    if not own.text:  # type: ignore[union-attr] # it is a Remote
-        own.text = f"00-{own.trace}-{own.span}-{'01' if own.sampled else '00'}"  # type: ignore[union-attr]
-    return own.text, own.tracestate  # type: ignore[union-attr]
+    own = span if type(span) in _OURS else known(span)
+    return (own.traceparent, own.tracestate) if own is not None else ("", "")  # type: ignore[attr-defined]
 
 
 def known(span: Span) -> Known | None:
@@ -185,12 +194,12 @@ def known(span: Span) -> Known | None:
     context = span.get_span_context()
     if not context.is_valid:
         return None
-    return Remote(
-        f"{context.trace_id:032x}",
-        f"{context.span_id:016x}",
-        context.trace_flags.sampled,
-        context.trace_state.to_header(),
-    )
+    traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{_flags(context.trace_flags.sampled)}"
+    return Remote(traceparent, context.trace_state.to_header())
+
+
+def _flags(sampled: bool) -> str:  # noqa: FBT001 - its one argument
+    return "01" if sampled else "00"
 
 
 def _context(span: Known, *, is_remote: bool) -> SpanContext:

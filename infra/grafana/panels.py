@@ -45,7 +45,8 @@ NOW: Final = (
     Panel("Failed", (Query(
         'sum(rate(darkroom_jobs_total{state="failed"}[5m])) / sum(rate(darkroom_jobs_total{state=~"done|failed"}[5m]))'
     ),), "percentunit", big=True, bad=0.1),
-    Panel("Upload to result, p99", quantiles("darkroom_job_duration_seconds")[1:], "s", big=True, bad=30),
+    Panel("Upload to result, p99", quantiles("darkroom_job_duration_seconds", "priority")[1:], "s", big=True, bad=30,
+          what="Jobs of low priority may wait."),
     Panel("Dead letters", (Query("sum(max by (partition) (darkroom_dead_letters))"),), big=True, bad=1),
 )  # fmt: skip
 UPLOADS: Final = (
@@ -66,7 +67,7 @@ UPLOADS: Final = (
           what="Keys that were revoked since may still open these."),
 )  # fmt: skip
 WORK: Final = (
-    Panel("Wait for a worker", quantiles("darkroom_process_queue_wait_seconds"), "s"),
+    Panel("Wait for a worker", quantiles("darkroom_process_queue_wait_seconds", "priority"), "s"),
     Panel("Steps, p99", quantiles("darkroom_process_step_duration_seconds", "step")[1:], "s"),
     Panel("Filters", rates("darkroom_process_filters_total", "filter"), "ops"),
     Panel("Answered without pixels", (Query(
@@ -89,7 +90,7 @@ RESULTS: Final = (
     Panel("Failures by code", (Query(
         'sum by (code) (rate(darkroom_jobs_total{state="failed"}[5m]))', "{{code}}"
     ),), "ops"),
-    Panel("Upload to result", quantiles("darkroom_job_duration_seconds"), "s"),
+    Panel("Upload to result", quantiles("darkroom_job_duration_seconds", "priority"), "s"),
     Panel("Progress events", rates("darkroom_progress_events_total", "outcome"), "ops"),
     Panel("Open streams of events", (Query("sum(darkroom_event_streams)", "streams"),)),
     Panel("Webhooks", rates("darkroom_webhooks_total", "outcome"), "ops"),

@@ -16,7 +16,7 @@ from services.ingest.offer import Offer
 from services.ingest.pages import Pages
 from services.ingest.settings import IngestSettings
 from services.ingest.submit import Uploads
-from services.ingest.upload_route import UploadRoute
+from services.ingest.upload_route import UPLOAD_PATH, UploadRoute
 from services.ingest.web_app import add_documents, web_app
 from shared import schema
 from shared.access import Gate
@@ -24,6 +24,7 @@ from shared.blobs import BlobStore
 from shared.connections import connect
 from shared.front_door import FrontDoor
 from shared.guarded import Guarded
+from shared.http_telemetry import HttpTelemetry
 from shared.quotas import Quotas
 from shared.store_identity import StoreIdentity
 from shared.submission import Submitter
@@ -71,8 +72,9 @@ class IngestService:
         add_inbox(self.web, inbox)
         gate = Gate(settings)
         metrics.keys_unreadable.set_function(lambda: gate.is_stale)
-        door = FrontDoor(Front(route, self.web, metrics), gate, settings, quotas)
-        self.app: ASGIApp | None = Guarded(door)
+        front = Front(route, self.web, metrics)
+        door = FrontDoor(front, gate, settings, quotas, refused=front.refused)
+        self.app: ASGIApp | None = HttpTelemetry(Guarded(door), metrics.requests, self.name, [UPLOAD_PATH])
 
     async def start(self) -> None:
         """Read the documents. Redis is not waited for: an upload that comes before it does gets a 503.

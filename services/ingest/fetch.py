@@ -109,7 +109,5 @@ class Fetcher:
 
 def _getting(url: httpx.URL) -> AbstractContextManager[Span]:
     """A span of one request; what follows the host in a URL may be a secret, so it is not told."""
-    attributes: semantics.Attributes = {semantics.METHOD: "GET", semantics.SERVER: url.host}
-    if url.port is not None:
-        attributes[semantics.PORT] = url.port
+    attributes = semantics.requesting("GET", url.scheme, url.host, url.port)
     return telemetry.tracer.running("GET", kind=SpanKind.CLIENT, attributes=attributes)

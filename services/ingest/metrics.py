@@ -3,7 +3,6 @@
 from prometheus_client import CollectorRegistry
 
 from shared import metrics
-from shared.http_telemetry import observe
 
 
 class Metrics:
@@ -16,7 +15,3 @@ class Metrics:
         self.images = metrics.IMAGES.counter(registry)
         self.bytes = metrics.IMAGE_SIZE.histogram(registry)
         self.in_flight = metrics.IN_FLIGHT.gauge(registry)
-
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; `route` is a template, never a path with ids in it."""
-        observe(self.requests, method, route, status, seconds)

@@ -1,16 +1,15 @@
-"""POST /v1/images as HTTP sees it: traced, counted, and answered whatever happens."""
+"""POST /v1/images as HTTP sees it: counted, and answered whatever happens."""
 
 from typing import Final
 
 import structlog
-from opentelemetry.trace import Span, SpanKind, StatusCode
 from redis.exceptions import RedisError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.ingest.metrics import Metrics
 from services.ingest.submit import Uploads
-from shared import problems, semantics, telemetry
+from shared import problems, trace_context
 from shared.errors import DarkroomError
 
 log = structlog.get_logger()
@@ -29,41 +28,25 @@ class UploadRoute:
 
     async def answer(self, request: Request) -> Response:
         """The 202, or a problem document."""
-        with telemetry.tracer.running(
-            f"POST {UPLOAD_PATH}",
-            parent=telemetry.span_of_headers(request.headers),
-            kind=SpanKind.SERVER,
-            attributes={
-                semantics.METHOD: "POST",
-                semantics.ROUTE: UPLOAD_PATH,
-                semantics.PATH: UPLOAD_PATH,
-                semantics.SCHEME: request.scope["scheme"],
-            },
-            service="ingest",
-        ) as span:
-            response, outcome = await self._outcome(request, span)
-            span.set_attribute(semantics.STATUS, response.status_code)
-            if response.status_code >= 500:
-                span.set_status(StatusCode.ERROR)
+        response, outcome = await self._outcome(request)
         self._metrics.uploads.labels(outcome).inc()
         return response
 
-    async def _outcome(self, request: Request, span: Span) -> tuple[Response, str]:
+    async def _outcome(self, request: Request) -> tuple[Response, str]:
         try:
             return await self._uploads.accept(request)
         except DarkroomError as error:
             refused = error
         except RedisError as error:
-            refused = problems.from_redis(error) or _fault(error, span)
+            refused = problems.from_redis(error) or _fault(error)
         except ClientDisconnect:
             return Response(status_code=_CLIENT_GONE), "disconnected"
         except Exception as error:  # noqa: BLE001 - the last guard: whatever it is, the client gets an answer
-            refused = _fault(error, span)
-        span.set_attribute(semantics.ERROR, refused.code)
-        return problems.problem(refused), refused.code
+            refused = _fault(error)
+        return problems.answer(refused), refused.code
 
 
-def _fault(error: Exception, span: Span) -> DarkroomError:
+def _fault(error: Exception) -> DarkroomError:
     log.error("upload failed", exc_info=error)
-    span.record_exception(error)
+    trace_context.current().record_exception(error)
     return DarkroomError("Something went wrong on our side.")

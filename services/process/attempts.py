@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from opentelemetry.trace import Span
 
-from services.process import obituary, orders, spans
+from services.process import accounts, obituary, orders, spans
 from services.process.door import PoolDoor
 from services.process.metrics import Metrics
 from services.process.orders import Order
@@ -16,6 +16,7 @@ from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.settlement import Done, Settlement, now
 from services.process.store_watch import StoreWatch
+from services.process.worker import EngineFault
 from shared import events, keys, telemetry, trace_context
 from shared.entries import Source
 from shared.errors import DarkroomError, OutOfMemory, StorageUnavailable, TimedOut, WorkerCrashed
@@ -30,7 +31,8 @@ _CHILD_FAULTS: Final = (WorkerCrashed, TimedOut, OutOfMemory)
 _CHILD_TRIES: Final = 2
 #: Tries of an image that a healthy store does not serve, before its entry is left to be redelivered.
 _STORE_TRIES: Final = 4
-#: What the script `start` answers for an entry whose job was cancelled, deleted or runs anew.
+#: What the script `start` answers for an entry that another worker owns, and for one whose job is over or runs anew.
+_LOST: Final = 0
 _OVER: Final = -1
 
 
@@ -87,19 +89,19 @@ class Attempts:
         )
         started: list[bool] = []
         for (order, span), state, since in zip(attempts, answers[::2], answers[1::2], strict=True):
-            telemetry.tell_of(span, job_id=order.job_id)
-            if state == 1 and spans.tell_of_lost(order, span, since):
-                # This attempt may end like the one before, and would take that one's span with it.
-                await telemetry.send_now()
-            elif state == _OVER:
+            told = state != _LOST and spans.tell_of_lost(order, span, since)
+            if state == _OVER:
                 spans.cancelled(span)
-            self._metrics.wait.observe(max(0.0, (at - int(order.entry.id.split("-")[0])) / 1000))
-            if order.attempt > 1:
-                self._metrics.redelivered.inc()
+            elif state != _LOST:
+                accounts.began(self._metrics, order)
+                if told:
+                    # This attempt may end like the one before, and would take that one's span with it.
+                    await telemetry.send_now()
             started.append(state == 1)
         return started
 
     async def _attempt(self, order: Order, span: Span, *, goes_on: bool) -> None:
+        telemetry.tell_of(span, job_id=order.job_id)
         try:
             try:
                 done = await self._develop(order, span) if goes_on else None
@@ -130,7 +132,12 @@ class Attempts:
             return None
         except StorageUnavailable as error:
             # No verdict on the image: it is left to be redelivered.
-            await self.stage.persist("note", keys=[job_key], args=[obituary.fault(order, error, self.stage.consumer)])
+            await self._note_fault(order, error)
+            raise
+        except EngineFault:
+            about = {"job_id": order.job_id, "attempt": order.attempt}
+            log.exception("the engine has a defect", **about, **telemetry.ids(span))
+            await self._note_fault(order, DarkroomError("The engine has a defect; the log of its worker has more."))
             raise
         except DarkroomError as error:
             return self._settlement.failed(order, span, orders.failure_of(error))
@@ -140,6 +147,10 @@ class Attempts:
             fault = report.error or Failure("internal_error", "The engine gave no answer.")
             return self._settlement.failed(order, span, fault, report)
         return self._settlement.processed(order, span, report.result, cached=report.cached, report=report)
+
+    async def _note_fault(self, order: Order, error: DarkroomError) -> None:
+        job_key = keys.job(order.source.partition, order.job_id)
+        await self.stage.persist("note", keys=[job_key], args=[obituary.fault(order, error, self.stage.consumer)])
 
     async def _tried(self, request: Request, *, bulk: bool) -> Report:
         """The report of the pool. Faults of the store and of a child are tried again in place.

@@ -40,7 +40,7 @@ class Developer:
         self._facts = Facts(redis)
         self._door = door
         self._metrics = metrics
-        self._settlement = Settlement(self._facts, pool, metrics)
+        self._settlement = Settlement(redis, self._facts, pool, metrics)
         self._attempts = Attempts(settings, pool, door, StoreWatch(store), self._settlement, metrics)
 
     def serve(self, stage: Stage) -> None:
@@ -60,7 +60,7 @@ class Developer:
             self._door.learn(source, seated=len(seated))
         try:
             if at_once:
-                await self._settlement.settle(source, at_once)
+                await self._settlement.settle(source, at_once, at_once=True)
             if beyond := pixels[len(seated) :]:
                 await self.stage.hand_back(source, [order.entry for order in beyond])
         except BaseException:

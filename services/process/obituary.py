@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 import structlog
+from opentelemetry.trace import Span
 
 from services.process import orders, spans
 from services.process.orders import Order
@@ -13,7 +14,7 @@ from shared import dead_letters, events, keys, telemetry, trace_context
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, GaveUp, InvalidEvent
-from shared.events import Failure, ImageUploaded
+from shared.events import Failure, ImageProgress, ImageUploaded
 
 log = structlog.get_logger()
 
@@ -63,9 +64,7 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
         run=order.upload.run,
         trace=telemetry.trace_id(order.parent),
     )
-    carried = spans.buried(order, spans.lost(order), event)
-    about = {"job_id": order.job_id, **telemetry.ids(carried)}
-    return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)
+    return _letter(order, error, event, document, spans.lost(order))
 
 
 def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
@@ -78,8 +77,13 @@ def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: st
     order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
     event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
     document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker, owner=owner)
-    carried = spans.buried(order, spans.begin(order), event)
-    about = {"job_id": order.job_id, **telemetry.ids(carried)}
+    return _letter(order, error, event, document, spans.begin(order))
+
+
+def _letter(order: Order, error: DarkroomError, event: ImageProgress, document: bytes, span: Span) -> DeadLetter:
+    """The letter of an order whose last attempt is `span`, which ends with it."""
+    carried = spans.buried(order, span, event)
+    about: dict[str, str | int] = {"job_id": order.job_id, **telemetry.ids(carried), "run": order.upload.run}
     return DeadLetter(error.code, document, events.encode(event), *trace_context.carrier(carried), about)
 
 

@@ -5,29 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from opentelemetry.trace import Span
 
-from services.process import orders, spans
+from services.process import accounts, orders, spans
 from services.process.facts import Facts
 from services.process.metrics import Metrics
 from services.process.orders import Order
 from services.process.pool import Pool
 from services.process.request import Report
-from shared import events, keys, telemetry, trace_context
+from shared import events, keys, trace_context
 from shared.entries import Source
 from shared.events import Failure, ImageProgress, Result
 from shared.group_commit import GroupCommit
+from shared.scripts import RedisClient
 from shared.stage import Outcome, Stage
-
-log = structlog.get_logger()
 
 #: Seconds that a finished image waits for others to be settled with it, while more wait for a child than can be settled
 #: one by one without taking the processor from the children.
 LINGER: Final = 0.02
 #: Images of one settlement.
 _MOST: Final = 64
-_STATES: Final = {"processed": "done", "failed": "failed"}
+#: Fields of a job's record that tell when work on it began: first, and after a takeover.
+_BEGUN: Final = ("started", "tried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ class Settlement:
 
     stage: Stage
 
-    def __init__(self, facts: Facts, pool: Pool, metrics: Metrics) -> None:
+    def __init__(self, redis: RedisClient, facts: Facts, pool: Pool, metrics: Metrics) -> None:
+        self._redis = redis
         self._facts = facts
         self._pool = pool
         self._metrics = metrics
@@ -66,8 +66,8 @@ class Settlement:
         """Settle one image, together with others that end at about this time while the pool is crowded."""
         await self._soon.add(done)
 
-    async def settle(self, source: Source, done: Sequence[Done]) -> None:
-        """Settle jobs of one stream together."""
+    async def settle(self, source: Source, done: Sequence[Done], *, at_once: bool = False) -> None:
+        """Settle jobs of one stream together; `at_once` if work on them was not said to start."""
         await self._facts.remember([one.fresh for one in done if one.fresh is not None])
         publishing = [spans.publish(one.span, one.order, one.event.type) for one in done]
         outcomes = [
@@ -77,12 +77,22 @@ class Settlement:
         settled = await self.stage.settle(source, outcomes, output=keys.progress(source.partition))
         for one, span, ours in zip(done, publishing, settled, strict=True):
             if ours:
+                if at_once:
+                    await self._began_at_once(one.order, one.span)
                 span.end()
                 spans.end(one.span, one.event)
-                self._tell(one)
+                accounts.ended(self._metrics, one.event, one.span)
             else:
                 spans.leave(one.span)
                 self._metrics.lost.inc()
+
+    async def _began_at_once(self, order: Order, span: Span) -> None:
+        """Nobody said that this attempt starts, but one that was taken over has one before it all the same."""
+        accounts.began(self._metrics, order)
+        if order.attempt > 1:
+            job_key = keys.job(order.source.partition, order.job_id)
+            begun = await self.stage.outage.persist(self._redis.hmget, job_key, _BEGUN)
+            spans.tell_of_lost(order, span, max(int(at or 0) for at in begun))
 
     async def _settle_mixed(self, done: Sequence[Done]) -> list[bool | Exception]:
         answers: dict[str, bool | Exception] = {}
@@ -94,30 +104,6 @@ class Settlement:
             else:
                 answers[source.stream] = True
         return [answers[one.order.source.stream] for one in done]
-
-    def _tell(self, one: Done) -> None:
-        event = one.event
-        self._metrics.jobs.labels(event.type, event.error.code if event.error else "").inc()
-        if event.cached:
-            self._metrics.cached.inc()
-        for name, milliseconds in event.timings.items():
-            self._metrics.steps.labels(name).observe(milliseconds / 1000)
-        if event.timings and event.result is not None:
-            for spec in event.upload.filters:
-                self._metrics.filters.labels(spec["name"]).inc()
-            self._metrics.bytes.labels("in").inc(event.upload.bytes_in or 0)
-            self._metrics.bytes.labels("out").inc(event.result.bytes)
-        log.info(
-            "job ended",
-            job_id=event.job_id,
-            **telemetry.ids(one.span),
-            state=_STATES[event.type],
-            code=event.error.code if event.error else None,
-            run=event.run,
-            attempt=event.attempt,
-            cached=event.cached,
-            ms=round(sum(event.timings.values()), 1),
-        )
 
 
 def now() -> int:

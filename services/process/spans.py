@@ -52,7 +52,7 @@ def lost(order: Order, since_ms: int = 0, until_ns: int = 0) -> Span:
 
 def steps(span: Span, report: Report) -> None:
     """A child span for each step that the report tells of, with the times that the pool child measured."""
-    if not span.is_recording():
+    if type(span) is not Recorded:
         return
     for step in report.steps:
         if step.name not in _SELDOM or step is report.steps[-1]:
@@ -64,7 +64,7 @@ def steps(span: Span, report: Report) -> None:
 
 def publish(span: Span, order: Order, event: str) -> Span:
     """The span of publishing the event that ends a job (`event` is its type); to be ended when that is done."""
-    if not span.is_recording():
+    if type(span) is not Recorded:
         return span
     attributes = semantics.publishing(semantics.PROGRESS, order.source.partition, order.job_id)
     attributes[semantics.EVENT] = event
@@ -96,7 +96,7 @@ def buried(order: Order, span: Span, event: ImageProgress) -> Span:
 
 def end(span: Span, event: ImageProgress) -> None:
     """Close the span of an attempt that was settled, as an error when its job failed."""
-    if span.is_recording():
+    if type(span) is Recorded:
         if event.cached:
             span.set_attribute(semantics.CACHED, value=True)
         if event.error is not None:

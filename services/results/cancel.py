@@ -1,7 +1,5 @@
 """Cancelling a live job, deleting one that ended."""
 
-from opentelemetry import trace
-
 from services.results.reader import Reader
 from shared import keys, scripts, trace_context
 from shared.records import LIVE, JobRecord
@@ -32,7 +30,7 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
             keys.changes(partition),
             retention,
             (record.upload.webhook if record.upload else None) or "",
-            trace_context.carrier(trace.get_current_span())[0],
+            trace_context.carrier(trace_context.current())[0],
         ],
     )
     return await reader.job(owner, job_id)

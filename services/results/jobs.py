@@ -51,7 +51,9 @@ async def delete_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> R
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
     if record.state == "cancelled":
         context.metrics.jobs.labels("cancelled", "").inc()
-        log.info("job ended", job_id=job_id, state="cancelled", run=record.run, attempt=record.attempts)
+        about: dict[str, str | int] = {"job_id": job_id, "run": record.run, "attempt": record.attempts}
+        # The trace of the job rather than that of this request.
+        log.info("job ended", state="cancelled", **about, **({"trace_id": record.trace} if record.trace else {}))
     return json_answer(records.document(record, trace_url=context.settings.trace_url))
 
 

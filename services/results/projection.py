@@ -4,29 +4,30 @@ One script per batch acknowledges and applies the entries (`shared/lua/project.l
 twice, in any order, by any number of replicas, ends in the same state.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry import trace
+from opentelemetry.trace import Span
 
 from services.results.metrics import ResultsMetrics
 from shared import dead_letters, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Entry, Source
-from shared.errors import InvalidEvent
+from shared.errors import DarkroomError, InvalidEvent, every_error
 from shared.events import ImageProgress, decode_progress, encode
+from shared.metrics import priority
 from shared.outage import Outage
 from shared.scripts import RedisClient
+from shared.trace_context import Recorded
 
-#: Version, trace id, parent id, flags (W3C Trace Context).
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 #: Fields of an unreadable entry that its dead letter keeps; a script can hand on a few thousand at most.
 _FIELDS_KEPT: Final = 256
 #: The year 2286 in ms.
 _FAR_AWAY: Final = 10**13
+_CODES: Final = frozenset({DarkroomError.code, *(error.code for error in every_error())})
 _OUTCOMES: Final = ("repeated", "ignored", "applied")
 
 
@@ -63,18 +64,18 @@ class Projection:
             else:
                 steps.append(Step(entry, event, _taken_at(entry)))
         if steps:
-            spans = [_span(source, step) for step in steps]
+            traces = [_traced(source, step) for step in steps]
             try:
                 outcomes = await self.outage.persist(
-                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, spans)
+                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, traces)
                 )
             except Exception as error:
-                _end(spans, error)
+                _end(traces, error)
                 raise
-            _end(spans)
+            _end(traces)
             self._note(steps, outcomes)
 
-    def _arguments(self, source: Source, steps: Sequence[Step], spans: Sequence[Span | None]) -> list[Any]:
+    def _arguments(self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]) -> list[Any]:
         arguments: list[Any] = [
             source.group,
             keys.changes(source.partition),
@@ -82,8 +83,8 @@ class Projection:
             self._retention,
             keys.TALLY_TTL,
         ]
-        for step, span in zip(steps, spans, strict=True):
-            arguments += _describe(step, span)
+        for step, traced in zip(steps, traces, strict=True):
+            arguments += _describe(step, traced)
         return arguments
 
     async def _bury(self, source: Source, entry: Entry, error: InvalidEvent) -> None:
@@ -101,12 +102,25 @@ class Projection:
         self._metrics.events.labels("unreadable").inc()
 
     def _note(self, steps: Sequence[Step], outcomes: Sequence[int]) -> None:
-        for step, outcome, created in zip(steps, outcomes[::2], outcomes[1::2], strict=True):
+        for step, outcome, created, bulk in zip(steps, outcomes[::3], outcomes[1::3], outcomes[2::3], strict=True):
             self._metrics.events.labels(_OUTCOMES[outcome]).inc()
             if outcome == 2 and step.event.type != "started":
                 state = "done" if step.event.type == "processed" else "failed"
-                self._metrics.jobs.labels(state, step.event.error.code if step.event.error else "").inc()
-                self._metrics.duration.observe(max(0, step.at - created) / 1000)
+                self._metrics.jobs.labels(state, _code(step.event)).inc()
+                of_bulk = bool(bulk) or _is_of_bulk_entry(step.event.job_id)
+                self._metrics.duration.labels(priority(bulk=of_bulk)).observe(max(0, step.at - created) / 1000)
+
+
+def _code(event: ImageProgress) -> str:
+    """The error code as a label: whoever may XADD could make up any number of others."""
+    if event.error is None:
+        return ""
+    return event.error.code if event.error.code in _CODES else "other"
+
+
+def _is_of_bulk_entry(job_id: str) -> bool:
+    """Whether a job was published straight to the low-priority stream, which its record does not tell."""
+    return job_id.split("-", 1)[1].startswith("bulk-")
 
 
 def _taken_at(entry: Entry) -> int:
@@ -150,10 +164,9 @@ def _keys(source: Source, steps: Sequence[Step]) -> list[str]:
     return names
 
 
-def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
+def _describe(step: Step, traced: "_Traced") -> tuple[Any, ...]:
     """The arguments of one entry, in the order that project.lua describes."""
     event, upload, fields = step.event, step.event.upload, step.entry.fields
-    traceparent, trace_id = _traced(step, span)
     return (
         step.entry.id,
         event.type,
@@ -165,32 +178,39 @@ def _describe(step: Step, span: Span | None) -> tuple[Any, ...]:
         created_at(event.job_id, step.at),
         step.at,
         event.attempt,
-        trace_id,
+        traced.trace_id,
         event.error.code if event.error else "",
         encode(upload) if event.type == "started" else fields[b"data"],
         upload.webhook or "",
-        traceparent,
+        traced.traceparent,
     )
 
 
-def _traced(step: Step, span: Span | None) -> tuple[str | bytes, str | bytes]:
-    """What a webhook names as its cause, and the trace of the job; empty when its trace is not kept."""
-    if span is not None:
-        return trace_context.carrier(span)[0], telemetry.trace_id(span)
-    given = step.entry.fields.get(b"traceparent")
-    if given is None or (not step.event.upload.webhook and telemetry.is_unsampled(given)):
-        return b"", b""
-    found = _TRACEPARENT.fullmatch(given)
-    if found is None:
-        return b"", b""
-    return given, b"" if telemetry.is_unsampled(given) else found.group(1)
+class _Traced(NamedTuple):
+    """What a webhook names as its cause, the trace of the job (empty when it is not kept), and the recorded span."""
+
+    traceparent: str
+    trace_id: str
+    span: Recorded | None
 
 
-def _span(source: Source, step: Step) -> Span | None:
-    """A child of the span that published the entry, none where that is not recorded."""
-    parent = telemetry.recorded_parent(step.entry.fields)
-    if parent is None:
-        return None
+_SILENT: Final = _Traced("", "", None)
+
+
+def _traced(source: Source, step: Step) -> _Traced:
+    """Begin the span of an entry: a child of the one that published it, none where that is not recorded."""
+    # An unsampled trace is of use to nobody but the receiver of a webhook.
+    if telemetry.is_silent(step.entry.fields) and not step.event.upload.webhook:
+        return _SILENT
+    above = telemetry.span_of(step.entry.fields)
+    if above is trace.INVALID_SPAN:
+        return _SILENT
+    span = _span(source, step, above) if telemetry.tracer.may_record(above) else above
+    recorded = span if type(span) is Recorded else None
+    return _Traced(trace_context.carrier(span)[0], telemetry.trace_id(span), recorded)
+
+
+def _span(source: Source, step: Step, parent: Span) -> Span:
     attributes = semantics.processing(
         semantics.PROGRESS, source.partition, source.group, step.entry.id, step.event.job_id
     )
@@ -204,10 +224,9 @@ def _span(source: Source, step: Step) -> Span | None:
     )
 
 
-def _end(spans: Sequence[Span | None], error: Exception | None = None) -> None:
-    for span in spans:
+def _end(traces: Sequence[_Traced], error: Exception | None = None) -> None:
+    for _, _, span in traces:
         if span is not None:
             if error is not None:
-                span.record_exception(error)
-                span.set_status(StatusCode.ERROR)
+                span.fail(error)
             span.end()

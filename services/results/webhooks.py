@@ -136,7 +136,12 @@ class Webhooks:
 
     async def _deliver(self, webhook: Webhook) -> tuple[Outcome, float]:
         """Try once; returns what came of it, and the seconds to wait before the next try."""
-        about = {"webhook": webhook.message_id, "type": webhook.type, "attempt": webhook.attempt}
+        about = {
+            "webhook": webhook.message_id,
+            "type": webhook.type,
+            "attempt": webhook.attempt,
+            ("batch" if webhook.type == "batch.completed" else "job_id"): webhook.subject,
+        }
         asked = 0.0
         try:
             async with asyncio.timeout(self._settings.webhook_timeout):
@@ -213,9 +218,7 @@ def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextMana
 
 
 def _posting(url: httpx.URL, webhook: Webhook) -> AbstractContextManager[Span]:
-    attributes: semantics.Attributes = {semantics.METHOD: "POST", semantics.SERVER: url.host}
-    if url.port is not None:
-        attributes[semantics.PORT] = url.port
+    attributes = semantics.requesting("POST", url.scheme, url.host, url.port)
     if webhook.attempt > 1:
         attributes[semantics.RESENT] = webhook.attempt - 1
     return telemetry.tracer.running("POST", kind=SpanKind.CLIENT, attributes=attributes)

@@ -8,7 +8,8 @@
 --       then fifteen per entry: entry id, type (started, processed, failed), job id, run, owner, batch, expected,
 --       created (ms, for a job not known yet), at (ms), attempt, trace id, code, document (started: the upload event,
 --       else the progress event), webhook, traceparent; what is not there is empty
--- Returns two numbers per entry: 0 acknowledged before, 1 changed nothing, 2 changed the job; and its creation in ms.
+-- Returns three numbers per entry: 0 acknowledged before, 1 changed nothing, 2 changed the job; its creation in ms; and 1 if
+-- its record says that it is of low priority, else 0.
 --
 -- The state of a job is the pair (run, rank), rank 0 queued, 1 processing, 2 terminal, and an event only ever raises
 -- it: any order and any repetition of the same events ends in the same state. `deleted` is above every run.
@@ -83,8 +84,8 @@ local function close(sum)
 end
 
 local function apply(e)
-  local state, run, owner, batch, created, started, attempts =
-    unpack(redis.call('HMGET', e.key, 'state', 'run', 'owner', 'batch', 'created', 'started', 'attempts'))
+  local state, run, owner, batch, created, started, attempts, bulk =
+    unpack(redis.call('HMGET', e.key, 'state', 'run', 'owner', 'batch', 'created', 'started', 'attempts', 'bulk'))
   local known = state
   if not state then
     if #redis.call('XPENDING', KEYS[1], group, e.entry, e.entry, 1) == 0 then
@@ -156,13 +157,13 @@ local function apply(e)
   end
   changes[#changes + 1] = '{"v":' .. mark .. ',"job":"' .. e.job .. '","batch":"' .. batch .. '","owner":"' .. owner ..
     '","state":"' .. target .. '"}'
-  return 2, created
+  return 2, created, bulk
 end
 
 local entries, key = {}, 6
 for i = 6, #ARGV, 15 do
   entries[#entries + 1] = ARGV[i]
-  local outcome, created = apply({
+  local outcome, created, bulk = apply({
     key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
     entry = ARGV[i], type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4],
     batch = ARGV[i + 5], expected = ARGV[i + 6], created = ARGV[i + 7], at = ARGV[i + 8], attempt = ARGV[i + 9],
@@ -171,6 +172,7 @@ for i = 6, #ARGV, 15 do
   })
   outcomes[#outcomes + 1] = outcome
   outcomes[#outcomes + 1] = tonumber(created)
+  outcomes[#outcomes + 1] = bulk == '1' and 1 or 0
   key = key + 4
 end
 if #entries > 0 then

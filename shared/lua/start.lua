@@ -6,7 +6,7 @@
 --       publish none), traceparent, tracestate, number of this attempt
 -- Returns two numbers for each entry: 1 started, 0 lost (another consumer owns it, or nobody does any more) or
 --         -1 over (the job was cancelled or deleted, or runs anew: the entry is acknowledged, nothing is published);
---         and when the attempt before this one began in ms, 0 where that is not known.
+--         and when the attempt before this one began in ms, 0 where that is not known or there was none.
 --
 -- A repeat after a lost reply may publish `started` twice, which the projection ignores.
 local stream, progress, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
@@ -37,15 +37,11 @@ local function told(job, run, attempt, now)
   return #past > 2000 and string.gsub(string.sub(past, -2000), '^[^\n]*\n', '', 1) or past
 end
 
--- Note this attempt in the job; returns when the one before it began.
-local function again(job, state, started, tried, run, attempt)
-  if state then
-    local clock = redis.call('TIME')
-    local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-    redis.call('HSET', job, 'tried', now, 'tried_by', consumer, 'past', told(job, run, attempt, now))
-  end
-  -- `tried` may be of an earlier run, which began before this one.
-  return math.max(tonumber(tried or 0), tonumber(started or 0))
+-- Note this attempt in the job.
+local function again(job, run, attempt)
+  local clock = redis.call('TIME')
+  local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+  redis.call('HSET', job, 'tried', now, 'tried_by', consumer, 'past', told(job, run, attempt, now))
 end
 
 local answers = {}
@@ -55,6 +51,9 @@ for i = 3, #KEYS do
   local answer, before = 0, 0
   if #redis.call('XPENDING', stream, group, id, id, 1, consumer) == 1 then
     local state, latest, started, tried = unpack(redis.call('HMGET', job, 'state', 'run', 'started', 'tried'))
+    local later = tonumber(attempt) > 1
+    -- `tried` may be of an earlier run, which began before this one.
+    before = later and math.max(tonumber(tried or 0), tonumber(started or 0)) or 0
     if state == 'cancelled' or state == 'deleted' or (latest and tonumber(latest) > tonumber(run)) then
       redis.call('XACK', stream, group, id)
       answer = -1
@@ -62,8 +61,8 @@ for i = 3, #KEYS do
       if event ~= '' then
         say(event, traceparent, tracestate)
       end
-      if tonumber(attempt) > 1 then
-        before = again(job, state, started, tried, run, attempt)
+      if later and state then
+        again(job, run, attempt)
       end
       answer = 1
     end

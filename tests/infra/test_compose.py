@@ -205,6 +205,25 @@ def test_a_telemetry_configuration_names_only_what_it_defines() -> None:
                 assert set(pipeline[kind]) <= set(document[kind])
 
 
+def test_a_trace_is_decided_on_when_what_the_alerts_are_about_has_happened() -> None:
+    """Deciding sooner would leave slow images to chance, and forgetting decisions would cut traces apart."""
+    sampling = yaml.safe_load((ROOT / "otel/collector.yaml").read_text())["processors"]["tail_sampling"]
+    wait = int(sampling["decision_wait"].removesuffix("s"))
+    alerts = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+    (slow,) = [rule["expr"] for rule in alerts if rule["alert"] == "DarkroomJobsSlow"]
+    assert wait > int(slow.split(">")[1])
+    assert sampling["num_traces"] >= wait * sampling["expected_new_traces_per_sec"]
+    assert min(sampling["decision_cache"].values()) >= 10 * sampling["num_traces"]
+
+
+def test_the_attributes_that_the_collector_decides_by_are_those_of_the_schema() -> None:
+    sampling = yaml.safe_load((ROOT / "otel/collector.yaml").read_text())["processors"]["tail_sampling"]
+    declared = yaml.safe_load((ROOT / "otel/schema.yaml").read_text())["attributes"]
+    used = set(re.findall(r"'key': '([^']+)'", str(sampling["policies"])))
+    assert used <= set(declared)
+    assert {"darkroom.event.type", "darkroom.job.attempt"} <= used
+
+
 def _locked(path: Path) -> dict[str, frozenset[str]]:
     """Each requirement with its version and marker, and its hashes."""
     locked: dict[str, set[str]] = {}

@@ -73,5 +73,5 @@ async def test_a_parameter_that_does_not_fit_is_named(http: httpx.AsyncClient) -
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: error.code)
 def test_every_error_can_be_described_and_answered(error: type[DarkroomError]) -> None:
-    assert problems.problem(error("So it is.")).status_code == error.status
+    assert problems.answer(error("So it is.")).status_code == error.status
     assert f"`{error.code}`" in problems.described(error)[error.status]["description"]

@@ -85,12 +85,47 @@ async def test_metrics_count_requests_and_uploads_by_outcome(ingest: Running) ->
 
     def requests(method: str, route: str, status: str) -> float | None:
         labels = {"http_request_method": method, "http_route": route, "http_response_status_code": status}
-        return value("http_server_request_duration_seconds_count", **labels)
+        return value("http_server_request_duration_seconds_count", url_scheme="http", **labels)
 
     assert requests("POST", "/v1/images", "202") == requests("POST", "/v1/images", "415") == 1
     assert requests("GET", "/jobs/{job_id}", "200") == 1
     assert requests("GET", "none", "404") == 1
     assert value("darkroom_upload_in_flight_bytes") == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "https://stranger.example"}, {"host": "stranger.example"}],
+    ids=["page of a stranger", "name of a stranger"],
+)
+async def test_an_upload_that_is_refused_at_the_door_is_traced_and_counted_as_well(
+    ingest: Running, spans: list[Recorded], headers: dict[str, str]
+) -> None:
+    answer = await ingest.http.post("/v1/images", content=picture(), headers={**headers, "traceparent": PARENT})
+    assert answer.status_code == 403
+    (server,) = spans
+    assert server.name == "POST /v1/images"
+    assert f"{server.trace}-{server.parent}" in PARENT
+    assert server.attributes["error.type"] == "forbidden"
+    sample = ingest.service.registry.get_sample_value
+    assert sample("darkroom_uploads_total", {"outcome": "forbidden"}) == 1
+    labels = {
+        "http_request_method": "POST",
+        "http_route": "/v1/images",
+        "url_scheme": "http",
+        "http_response_status_code": "403",
+    }
+    assert sample("http_server_request_duration_seconds_count", labels) == 1
+
+
+async def test_a_request_that_is_sent_again_publishes_nothing_and_has_no_span_that_says_so(
+    ingest: Running, spans: list[Recorded]
+) -> None:
+    for _ in range(2):
+        await ingest.http.post("/v1/images", content=picture(), headers={"Idempotency-Key": "one"})
+    assert len(await ingest.entries()) == 1
+    assert len(named(spans, "POST /v1/images")) == 2
+    assert len(named(spans, "publish image.uploaded")) == 1
 
 
 async def test_an_event_that_fails_to_publish_fails_its_span(ingest: Running, spans: list[Recorded]) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from services.process import attempts
 from services.process.developer import Developer
@@ -55,10 +56,13 @@ async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
     made.serve(stage)
     await redis.xadd(UPLOADS.stream, {"data": encode(EVENT)})
     await stage.start()
-    try:
-        ((_, fields),) = await eventually(lambda: redis.xrange(keys.dead(0)))
-    finally:
-        await stage.drain()
+    with capture_logs() as lines:
+        try:
+            ((_, fields),) = await eventually(lambda: redis.xrange(keys.dead(0)))
+        finally:
+            await stage.drain()
+    (line,) = [line for line in lines if line["event"] == "job ended"]
+    assert (line["job_id"], line["run"], line["state"], line["code"]) == ("0-a", 1, "failed", "gave_up")
     letter = msgspec.json.decode(fields[b"data"], type=Letter)
     assert (letter.code, letter.attempts, letter.worker) == ("gave_up", 2, stage.consumer)
     assert letter.message.endswith("of start 2: storage_unavailable: The store does not give it.")

@@ -34,11 +34,11 @@ class Story:
         return cls(redis, Projection(redis, retention=3600, metrics=metrics), metrics)
 
     async def submit(
-        self, *names: str, batch: str = "0-batch", expected: int | None = None, **event: object
+        self, *names: str, batch: str = "0-batch", expected: int | None = None, bulk: bool = False, **event: object
     ) -> list[str]:
         jobs = [upload(keys.new_id(0), name=name, batch=batch, expected=expected, **event) for name in names]
         owner = jobs[0].owner
-        await Submitter(self.redis).submit(Submission(0, owner, batch, jobs, expected=expected))
+        await Submitter(self.redis).submit(Submission(0, owner, batch, jobs, bulk=bulk, expected=expected))
         return [job.job_id or "" for job in jobs]
 
     async def publish(self, *events: ImageProgress | bytes, **fields: str) -> list[str]:

@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from pydantic import TypeAdapter
+from structlog.testing import capture_logs
 
 from services.results.cancel import cancel_or_delete
 from services.results.models import JobDocument
@@ -26,6 +27,16 @@ async def test_the_document_of_a_job_is_what_openapi_says(story: Story, http: ht
     assert documents[broken]["error"] == {"code": "corrupt_image", "message": "The image is damaged."}
     assert documents[queued]["finished"] is None
     assert documents[done]["finished"].endswith("Z")
+
+
+async def test_the_line_of_a_cancelled_job_has_the_trace_of_the_job(story: Story, http: httpx.AsyncClient) -> None:
+    (job_id,) = await story.submit("cat.jpg")
+    await story.redis.hset(keys.job(0, job_id), "trace", "4bf92f3577b34da6a3ce929d0e0e4736")
+    with capture_logs() as lines:
+        await http.delete(f"/v1/jobs/{job_id}")
+    (line,) = [line for line in lines if line["event"] == "job ended"]
+    assert (line["job_id"], line["state"]) == (job_id, "cancelled")
+    assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.mark.parametrize("job_id", ["0-nothing", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65])

@@ -146,7 +146,23 @@ async def test_what_it_counts(story: Story) -> None:
     sample = story.metrics.registry.get_sample_value
     assert sample("darkroom_jobs_total", {"state": "done", "code": ""}) == 1
     assert sample("darkroom_jobs_total", {"state": "failed", "code": "corrupt_image"}) == 1
-    assert sample("darkroom_job_duration_seconds_count") == 2
+    assert sample("darkroom_job_duration_seconds_count", {"priority": "normal"}) == 2
+
+
+async def test_jobs_of_low_priority_are_timed_by_themselves(story: Story) -> None:
+    (told,) = await story.submit("a.jpg", bulk=True)
+    await story.finish(told)
+    await story.project(processed(upload("0-bulk-1795496941042-0")))
+    sample = story.metrics.registry.get_sample_value
+    assert sample("darkroom_job_duration_seconds_count", {"priority": "bulk"}) == 2
+    assert sample("darkroom_job_duration_seconds_count", {"priority": "normal"}) is None
+
+
+async def test_a_code_that_somebody_made_up_is_no_label(story: Story) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await story.fail(job_id, code="made_up")
+    sample = story.metrics.registry.get_sample_value
+    assert sample("darkroom_jobs_total", {"state": "failed", "code": "other"}) == 1
 
 
 def test_the_creation_of_an_unrecorded_job_is_read_from_its_id() -> None:

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
@@ -255,9 +256,12 @@ async def test_a_private_address_is_refused_by_default_and_nothing_is_sent(
     postman = postman_with(story, redis_url, blob_url)
     (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
     await story.finish(job_id)
-    await postman.deliver()
+    with capture_logs() as lines:
+        await postman.deliver()
     assert receiver.got == []
     assert postman.count("refused") == 2
+    told = [line for line in lines if line["event"] == "webhook refused"]
+    assert sorted((line.get("job_id", ""), line.get("batch", "")) for line in told) == [("", "0-batch"), (job_id, "")]
     await postman.webhooks.close()
 
 

@@ -32,7 +32,8 @@ class ReceivedSpan:
     #: unset, ok or error.
     status: str
     message: str
-    events: list[str]
+    #: Name and attributes of each.
+    events: list[tuple[str, dict[str, Any]]]
     resource: dict[str, Any]
 
 
@@ -53,9 +54,6 @@ class Receiver:
 
     def of_trace(self, trace: str) -> list[ReceivedSpan]:
         return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
-
-    def of_job(self, job_id: str) -> list[ReceivedSpan]:
-        return [span for span in self.spans if span.attributes.get("darkroom.job.id") == job_id]
 
 
 @contextmanager
@@ -119,7 +117,7 @@ def _read(body: bytes) -> Iterator[ReceivedSpan]:
                     links=[(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                     status=("unset", "ok", "error")[span.status.code],
                     message=span.status.message,
-                    events=[event.name for event in span.events],
+                    events=[(event.name, _pairs(event.attributes)) for event in span.events],
                     resource=resource,
                 )
 

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.support import stack as stacks
+from tests.support.jaeger import Jaeger
 from tests.support.otlp import ReceivedSpan, Receiver, receiver
 from tests.support.site import Site
 from tests.support.stack import Stack
@@ -29,7 +30,7 @@ class Traced:
     """The product under test, one pool child, a short lease; `http` speaks to it, `receiver` has its spans."""
 
     stack: Stack
-    receiver: Receiver
+    receiver: Receiver | Jaeger
     http: httpx.Client
 
     def upload(self, *shades: int, headers: dict[str, str] | None = None, **fields: str) -> list[str]:
@@ -71,16 +72,18 @@ class Traced:
     def freeze_pool(self) -> psutil.Process:
         """Stop the pool's children, so that the next image stays in work; returns the service they belong to."""
         service = self.process_service()
-        for child in service.children(recursive=True):
-            child.send_signal(signal.SIGSTOP)
+        # Not the server that forked them: who is to end must be told that they are gone.
+        for server in service.children():
+            for child in server.children():
+                child.send_signal(signal.SIGSTOP)
         return service
 
-    def kill_at_work(self, job_id: str, *, attempt: int = 1) -> None:
-        """Kill -9 the process service while it works on a job, for the given attempt."""
+    def kill_at_work(self, job_id: str, *, attempt: int = 1, how: signal.Signals = signal.SIGKILL) -> None:
+        """End the process service while it works on a job, for the given attempt."""
         service = self.freeze_pool()
         wait_until(lambda: self.job(job_id)["attempts"] == attempt, timeout=30)
         # What the worker published must have been seen: its span is what would be an orphan.
-        os.kill(service.pid, signal.SIGKILL)
+        os.kill(service.pid, how)
         wait_until(lambda: not service.is_running() or service.status() == psutil.STATUS_ZOMBIE)
 
     def _ready(self) -> bool:
@@ -103,23 +106,30 @@ def picture(shade: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Traced]:
+def source() -> Iterator[Receiver | Jaeger]:
+    """What the product sends its spans to, and tests read them from."""
+    with receiver() as received:
+        yield received
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory, site: Site, source: Receiver | Jaeger) -> Iterator[Traced]:
     environment = {
+        "DARKROOM_DRAIN_GRACE": "0.5",
         "DARKROOM_LEASE": "1",
         "DARKROOM_MAX_ATTEMPTS": "2",
         "DARKROOM_WEBHOOK_ALLOW_PRIVATE": "true",
         "DARKROOM_WEBHOOK_FIRST_DELAY": "0.1",
     }
-    with receiver() as received:
-        running = stacks.start(
-            tmp_path_factory.mktemp("traced"),
-            "--workers",
-            "1",
-            environment={**environment, **site.environment, **received.environment},
-        )
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=20) as http:
-            yield Traced(running, received, http)
-        assert running.stop() == 0, running.logged()
+    running = stacks.start(
+        tmp_path_factory.mktemp("traced"),
+        "--workers",
+        "1",
+        environment={**environment, **site.environment, **source.environment},
+    )
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=20) as http:
+        yield Traced(running, source, http)
+    assert running.stop() == 0, running.logged()
 
 
 @dataclass

@@ -15,11 +15,12 @@ import yaml
 
 from infra import jaeger
 from tests.support import stack as stacks
+from tests.support.jaeger import trace_of
 from tests.support.stack import DARKROOM, Stack
 from tests.support.waiting import wait_until
 from tests.telemetry.conftest import picture
 from tests.telemetry.test_traces import REQUEST, UPLOAD, WORK
-from tests.telemetry.tree import Edge
+from tests.telemetry.tree import edges
 
 ROOT = Path(__file__).parents[2]
 #: Stands in for the binary where only the wiring is looked at: it reads the configuration and takes what comes.
@@ -98,28 +99,9 @@ def test_a_real_jaeger_shows_the_trace_edge_by_edge(tmp_path: Path) -> None:
         expected = Counter([REQUEST, *UPLOAD, *WORK])
 
         def complete() -> bool:
-            return _edges(page, job["trace_id"]).total() >= expected.total()
+            return edges(trace_of(page, job["trace_id"])).total() >= expected.total()
 
         wait_until(complete, timeout=30)
-        assert _edges(page, job["trace_id"]) == expected
+        assert edges(trace_of(page, job["trace_id"])) == expected
     finally:
         assert running.stop() == 0, running.logged()
-
-
-def _edges(page: str, trace: str) -> Counter[Edge]:
-    answer = httpx.get(f"{page}/api/traces/{trace}", trust_env=False)
-    if not answer.is_success:
-        return Counter()
-    (found,) = answer.json()["data"]
-    labels = {span["spanID"]: _label(span, found["processes"]) for span in found["spans"]}
-    return Counter((labels[span["spanID"]], _parent(span, labels)) for span in found["spans"])
-
-
-def _label(span: dict[str, Any], processes: dict[str, Any]) -> str:
-    about = {tag["key"]: tag["value"] for tag in span["tags"]}.get("darkroom.event.type")
-    return f"{processes[span['processID']]['serviceName']}: {span['operationName']}{f' ({about})' if about else ''}"
-
-
-def _parent(span: dict[str, Any], labels: dict[str, str]) -> str:
-    above = [reference["spanID"] for reference in span["references"] if reference["refType"] == "CHILD_OF"]
-    return labels.get(above[0], "?") if above else ""

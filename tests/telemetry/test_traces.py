@@ -1,13 +1,18 @@
 """One connected trace per image, edge by edge, as a receiver gets it from the running product."""
 
+import shutil
+import signal
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 
 import msgspec
 import pytest
 from redis import Redis
 
-from tests.support.otlp import ReceivedSpan
+from tests.support import jaeger
+from tests.support.jaeger import Jaeger
+from tests.support.otlp import ReceivedSpan, Receiver, receiver
 from tests.support.waiting import wait_until
 from tests.telemetry.conftest import OUTSIDE, OUTSIDE_TRACE, Hook, Traced
 from tests.telemetry.tree import Edge, edges, label
@@ -31,6 +36,19 @@ UPLOAD: list[Edge] = [
 ]
 REQUEST: Edge = ("ingest: POST /v1/images", "")
 CHAIN = "sepia,blur:size=9"
+
+
+@pytest.fixture(scope="module", params=["receiver", "jaeger"])
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver | Jaeger]:
+    """The same tables hold for what our own receiver got and for what a Jaeger shows."""
+    if request.param == "receiver":
+        with receiver() as received:
+            yield received
+        return
+    if shutil.which("jaeger") is None:
+        pytest.skip("there is no jaeger on PATH; it is in no package index that tests install from")
+    with jaeger.running(tmp_path_factory.mktemp("jaeger")) as found:
+        yield found
 
 
 def named(spans: list[ReceivedSpan], name: str) -> ReceivedSpan:
@@ -154,6 +172,21 @@ def test_the_attempt_after_a_kill_is_a_span_of_its_own_that_links_the_one_before
     assert new.links == [(lost.trace, lost.id)]
     assert (lost.status, lost.attributes["darkroom.attempt.end"], new.status) == ("error", "lost", "unset")
     assert lost.start < new.start
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_is_drained_hands_its_attempt_on_as_if_it_had_not_begun(traced: Traced) -> None:
+    traced.freeze_pool()
+    (job_id,) = traced.upload(18, filters=CHAIN)
+    traced.kill_at_work(job_id, how=signal.SIGTERM)
+    job = traced.ended(job_id)
+    assert (job["state"], job["attempts"]) == ("done", 1)
+
+    # Both workers said that they started; the second one's attempt is the one that is told of.
+    expected = Counter([REQUEST, *UPLOAD, *WORK, WORK[0]])
+    spans = traced.trace_of(job["trace_id"], spans=expected.total())
+    assert edges(spans) == expected
+    assert named(spans, "process: process image.uploaded").links == []
 
 
 @pytest.mark.timeout(240)

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, ParentBasedTraceIdRatio
 from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from shared import otlp, telemetry, trace_context
+from shared import logs, otlp, telemetry, trace_context
 from shared.trace_context import Recorded, Remote
 from shared.tracing import Tracer
 from tests.support.otlp import read
@@ -92,6 +92,21 @@ def test_the_sampler_decides_as_it_does_in_the_sdk(sampler: object, flags: str, 
     assert theirs.get_span_context().trace_flags.sampled is expected
     assert trace_context.carrier(span)[0].startswith(f"00-{TRACE}-")
     assert trace_context.carrier(span)[0].endswith("01" if expected else "00")
+
+
+def test_a_root_that_is_not_sampled_is_the_current_one_for_all_that_is_done_in_it() -> None:
+    with recorded(sampler=ParentBasedTraceIdRatio(0.0)) as ended:
+        with telemetry.tracer.running("root", parent=INVALID_SPAN) as root:
+            assert trace_context.current() is root
+            assert logs.with_span(None, "info", {}) == telemetry.ids(root)
+            with telemetry.tracer.running("child") as child:
+                assert child is root
+            telemetry.tracer.switch_on("test", ALWAYS_ON, ended.append)
+            with telemetry.tracer.running("recorded") as inner:
+                assert trace_context.current() is inner
+            assert trace_context.current() is root
+        assert trace_context.current() is INVALID_SPAN
+    assert ended == [inner]
 
 
 def test_a_root_that_is_not_sampled_says_so_downstream() -> None:
@@ -189,7 +204,9 @@ def test_every_span_is_read_back_as_it_was(
     assert (came.trace, came.parent, came.start, came.end) == (TRACE, SPAN, *times)
     assert came.attributes == {_utf8(key): _utf8(value) for key, value in attributes.items()}
     assert came.links == [(f"{trace_id:032x}", f"{span_id:016x}") for trace_id, span_id in linked]
-    assert came.events == [_utf8(event) for event, _ in events]
+    assert came.events == [
+        (_utf8(event), {_utf8(key): _utf8(value) for key, value in about.items()}) for event, about in events
+    ]
     assert (came.status, came.message) == (status.name.lower(), "why" if status is StatusCode.ERROR else "")
 
 

@@ -45,6 +45,25 @@ def test_a_job_shows_its_steps_as_a_waterfall(job_page: Page) -> None:
     assert lefts == sorted(lefts)
 
 
+@pytest.mark.parametrize(
+    ("attempts", "names"),
+    [
+        (1, ["waiting", "decode", "hand-over"]),
+        (2, ["waiting", "lost attempt", "decode"]),
+        (3, ["waiting", "lost attempts", "decode"]),
+    ],
+)
+def test_what_attempts_before_the_last_took_is_called_by_its_name(
+    page: Page, stack: Stack, attempts: int, names: list[str]
+) -> None:
+    page.goto(f"{stack.url}/queue")
+    times = {"created": "2026-11-24T10:00:01Z", "started": "2026-11-24T10:00:02Z", "finished": "2026-11-24T10:00:13Z"}
+    job = {"run": 1, "attempts": attempts, "timings": {"decode": 5}, "earlier": [], **times}
+    steps = page.evaluate("async (job) => (await import('/web/waterfall.js')).stepsOf(job)", job)
+    assert [step["name"] for step in steps] == names
+    assert {step["name"] for step in steps if step.get("idle")} == set(names) - {"decode"}
+
+
 def test_the_chain_of_a_job_can_be_used_again(job_page: Page) -> None:
     job_page.get_by_role("link", name="Use this chain").click()
     job_page.wait_for_selector("body[data-ready]")

@@ -7,17 +7,21 @@ import { askedAt } from "./runs.js";
 // Waiting may last far longer than the work; its bar is cut so that the steps stay visible.
 const LONGEST_WAIT = 0.5; // of the rest
 
-/** Rows `{name, length, drawn}` in ms, in order; `drawn` is less than `length` where the bar is cut. */
+/** Rows `{name, length, drawn, idle}` in ms, in order; `drawn` is less than `length` where the bar is cut. */
 export function stepsOf(job) {
   const work = Object.entries(job.timings ?? {}).map(([name, length]) => ({ name, length, drawn: length }));
   const worked = work.reduce((sum, row) => sum + row.length, 0);
   const ran = between(job.started, job.finished);
-  // What is left is the way to the worker's pool and back, and the recording of the result.
-  if (ran !== null && ran - worked > 0.5) work.push({ name: "hand-over", length: ran - worked, drawn: ran - worked });
+  // What is left is the way to the worker's pool and back, and the recording of the result; but `started` is the first
+  // start, so after a second one it is what the attempts before the last took.
+  const left = ran === null ? 0 : ran - worked;
+  const idle = { length: left, drawn: left, idle: true };
+  if (left > 0.5 && job.attempts > 1) work.unshift({ name: `lost attempt${job.attempts > 2 ? "s" : ""}`, ...idle });
+  else if (left > 0.5) work.push({ name: "hand-over", ...idle });
   const waited = between(askedAt(job), job.started);
   if (waited === null) return work;
   const rest = Math.max(1, ran ?? worked, worked);
-  return [{ name: "waiting", length: waited, drawn: Math.min(waited, rest * LONGEST_WAIT) }, ...work];
+  return [{ name: "waiting", length: waited, drawn: Math.min(waited, rest * LONGEST_WAIT), idle: true }, ...work];
 }
 
 /** A table with one row per step: readable as numbers, drawn as bars. */
@@ -52,9 +56,8 @@ export function waterfall(job) {
 }
 
 /** `start` and `share` are fractions of the whole course. */
-function rowOf({ name, length, drawn }, start, share) {
-  const isIdle = name === "waiting" || name === "hand-over";
-  const bar = h("span", { class: "fall", data: { step: isIdle ? "idle" : "work", cut: drawn < length ? "yes" : "" } });
+function rowOf({ name, length, drawn, idle }, start, share) {
+  const bar = h("span", { class: "fall", data: { step: idle ? "idle" : "work", cut: drawn < length ? "yes" : "" } });
   bar.style.left = `${start * 100}%`;
   bar.style.width = `${Math.max(0.4, share * 100)}%`;
   return h(
