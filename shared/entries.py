@@ -22,3 +22,9 @@ class Entry(NamedTuple):
     id: str
     fields: Mapping[bytes, bytes]
     attempts: int = 0
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Its place in the stream: milliseconds and sequence number of its id."""
+        milliseconds, _, sequence = self.id.partition("-")
+        return int(milliseconds), int(sequence)

@@ -9,6 +9,7 @@ obstore's.
 import asyncio
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from shared.group_commit import GroupCommit
 
 #: An empty folder may be removed between being made and being used, by whoever deletes the last object of a day.
 _TRIES: Final = 5
+#: How names of files end that are not whole yet.
+_STAGED: Final = re.compile(r"#\d+$")
 #: Bytes in one hand-over, about a millisecond of writing; an object that is larger has its own.
 _TOGETHER: Final = 512 * 1024
 
@@ -37,7 +40,8 @@ class Folder:
 
     def read(self, key: str) -> memoryview:
         """All bytes of the object under `key`."""
-        with _no_such_name(key), (self.root / key).open("rb", buffering=0) as file:
+        self.find(key)
+        with (self.root / key).open("rb", buffering=0) as file:
             return memoryview(file.readall())
 
     def find(self, key: str) -> None:
@@ -85,7 +89,9 @@ class Folder:
 
 @contextmanager
 def _no_such_name(key: str) -> Iterator[None]:
-    """A key that leads through a file, or that no file can have as its name, is one of nothing."""
+    """A key is one of nothing if it leads through a file, or no whole file can have it as its name."""
+    if _STAGED.search(key):
+        raise FileNotFoundError(errno.ENOENT, "the name of a file that is being written", key)
     try:
         yield
     except OSError as error:

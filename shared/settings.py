@@ -84,7 +84,12 @@ class Settings(BaseSettings):
         1, ge=1, le=1024, description="Number of partitions that jobs are spread over; the same for all services."
     )
     lease: Seconds = Field(10.0, description="Seconds after which an entry whose worker went silent is taken over.")
-    max_attempts: int = Field(5, ge=1, description="Starts of work on one entry before it becomes a dead letter.")
+    max_attempts: int = Field(
+        5,
+        ge=1,
+        description="Starts of work on one entry before it becomes a dead letter. With 1, "
+        "images that were started together with one that kills its worker become dead letters with it.",
+    )
     drain_grace: Seconds = Field(15.0, description="Seconds that work under way may take to finish after SIGTERM.")
     backlog_limit: int = Field(
         1_000_000, ge=1, description="Waiting entries of one stream above which uploads are refused."

@@ -71,9 +71,11 @@ class Attempts:
                 self._door.rise(source)
             raise
         work = (self._attempt(order, span, goes_on=on) for (order, span), on in zip(attempts, started, strict=True))
-        for answer in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
+        faults = [answer for answer in await asyncio.gather(*work, return_exceptions=True) if answer is not None]
+        for fault in faults[1:]:
+            log.error("another image of the batch failed", exc_info=fault)
+        if faults:
+            raise faults[0]
 
     async def _start(self, source: Source, attempts: Sequence[tuple[Order, Span]]) -> list[bool]:
         """Tell that they start; which of them do."""
@@ -109,6 +111,10 @@ class Attempts:
                 self._door.rise(order.source)
             if done is not None:
                 await self._settlement.settle_soon(done)
+        except Exception:
+            # Its neighbours may go on for long: whoever can, takes it over meanwhile.
+            self.stage.leases.drop(order.source, [order.entry])
+            raise
         finally:
             spans.leave(span)
 
@@ -140,9 +146,11 @@ class Attempts:
             await self._note_fault(order, DarkroomError("The engine has a defect; the log of its worker has more."))
             raise
         except DarkroomError as error:
+            if isinstance(error, TimedOut):
+                self._door.took(order, self._settings.time_limit)
             return self._settlement.failed(order, span, orders.failure_of(error))
         spans.steps(span, report)
-        self._door.took(sum(step.milliseconds for step in report.steps) / 1000)
+        self._door.took(order, sum(step.milliseconds for step in report.steps) / 1000)
         if report.result is None:
             fault = report.error or Failure("internal_error", "The engine gave no answer.")
             return self._settlement.failed(order, span, fault, report)

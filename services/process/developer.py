@@ -53,7 +53,7 @@ class Developer:
         try:
             at_once, pixels = await self._sort(await self._read(source, batch))
             # More may have come than children can soon start; another process may start them sooner.
-            seated = pixels[: max(1, self._door.room(source))]
+            seated = pixels[: self._door.fitting(source, pixels)]
             for _ in seated:
                 self._door.sit(source)
         finally:

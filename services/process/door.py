@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from services.process.orders import Order
 from shared.entries import Source
 
 #: Entries of one read while none of the last ones needed the pool (chunks of 50 to 100 are enough, see FACTS in
@@ -14,8 +16,14 @@ AHEAD: Final = 2
 #: Seconds within which an image that was read shall start. Small images are read in groups that fill this time, because
 #: each read, start and end of one alone would cost a good part of what its pixels do.
 SOON: Final = 0.05
-#: Images of each child that are read ahead at most.
-_FARTHEST: Final = 8
+#: Images of each child beyond AHEAD that are read at most.
+_FARTHER: Final = 8
+#: How many times later than expected an image may start before it is handed back.
+_PATIENCE: Final = 2
+#: Megapixels that cost as much as what an image takes whatever its size.
+_FIXED: Final = 0.1
+#: Megapixels of an image whose publisher did not tell.
+_UNTOLD: Final = 1.0
 #: How much the latest image counts in the estimate when it was faster than expected; a slower one counts in full.
 _FORGET: Final = 0.2
 
@@ -34,8 +42,9 @@ class PoolDoor:
         self._counts: dict[str, int] = {}
         self._readers: defaultdict[str, Reader] = defaultdict(Reader)
         self._streams: defaultdict[bool, set[str]] = defaultdict(set)
-        #: Seconds that an image takes in its child.
+        #: Seconds that an image takes in its child: of size 1, and as the last ones came.
         self._seconds = 0.0
+        self._recent = 0.0
 
     async def admit(self, source: Source) -> int:
         await self._readers[source.stream].enter()
@@ -45,10 +54,11 @@ class PoolDoor:
             self._readers[source.stream].leave()
             raise
         self._streams[source.bulk].add(source.stream)
-        return max(self._counts.get(source.stream, 1), self.room(source) // len(self._streams[source.bulk]))
+        room = self.room(source) // len(self._streams[source.bulk])
+        return min(MOST, max(self._counts.get(source.stream, 1), room))
 
     def leave(self, source: Source, admitted: int, taken: int) -> None:  # noqa: ARG002 - part of the protocol
-        """What was read keeps the next lane out until it is known how much of it needs the pool (`learn`)."""
+        """A lane has read. If something came, the next lane waits until `learn` tells how much of it needs the pool."""
         if not taken:
             self._readers[source.stream].leave()
 
@@ -61,10 +71,27 @@ class PoolDoor:
         self._counts[source.stream] = 1 if seated else min(2 * count, MOST)
         self._readers[source.stream].leave()
 
-    def took(self, seconds: float) -> None:
+    def fitting(self, source: Source, orders: Sequence[Order]) -> int:
+        """How many of these images, from the first, have a seat and start soon: one at least.
+
+        Their number was chosen for images like the last ones. Only what is a good deal larger is handed back.
+        """
+        seats = self._seats[source.bulk]
+        soon = self._children * (SOON + AHEAD * self._recent)
+        ahead = 0.0
+        for number, order in enumerate(orders):
+            late = number >= seats.wanted and ahead > _PATIENCE * soon
+            if number and (number >= seats.left or late):
+                return number
+            ahead += self._seconds * _size(order)
+        return len(orders)
+
+    def took(self, order: Order, seconds: float) -> None:
         """An image was in its child for so long."""
-        self._seconds = max(seconds, self._seconds + _FORGET * (seconds - self._seconds))
-        farther = min(_FARTHEST, int(SOON / self._seconds)) if self._seconds else 0
+        latest = seconds / _size(order)
+        self._seconds = max(latest, self._seconds + _FORGET * (latest - self._seconds))
+        self._recent = max(seconds, self._recent + _FORGET * (seconds - self._recent))
+        farther = min(_FARTHER, int(SOON / self._recent)) if self._recent else 0
         for seats in self._seats.values():
             seats.most = self._children * (AHEAD + farther)
 
@@ -78,9 +105,10 @@ class PoolDoor:
 
 
 class Reader:
-    """The one lane of a stream that may read."""
+    """The one lane of a stream that may read: a task from its read until its batch was sorted."""
 
     def __init__(self) -> None:
+        self._lane: asyncio.Task[Any] | None = None
         self._free = asyncio.Event()
         self._free.set()
 
@@ -88,16 +116,26 @@ class Reader:
         while not self._free.is_set():
             await self._free.wait()
         self._free.clear()
+        self._lane = asyncio.current_task()
 
     def leave(self) -> None:
-        """Also for a batch that came another way than by a lane: then two lanes read for a moment."""
-        self._free.set()
+        """Let the next lane read; nothing when another task than this one reads, as for a batch that was taken over."""
+        if self._lane is asyncio.current_task():
+            self._lane = None
+            self._free.set()
+
+
+def _size(order: Order) -> float:
+    """What an image costs, 1 for about a megapixel."""
+    width, height = order.upload.width, order.upload.height
+    return _FIXED + (width * height / 1e6 if width and height else _UNTOLD)
 
 
 class Seats:
     """How many images of one priority may be here; a batch may take more than there are."""
 
     def __init__(self, few: int) -> None:
+        #: More are wanted while fewer are taken.
         self._few = few
         #: Seats altogether, `few` or more.
         self.most = few
@@ -108,6 +146,11 @@ class Seats:
     @property
     def left(self) -> int:
         return max(0, self.most - self._taken)
+
+    @property
+    def wanted(self) -> int:
+        """How many may come whatever they cost."""
+        return max(0, self._few - self._taken)
 
     async def wait(self) -> None:
         """Wait until fewer than `few` are taken."""

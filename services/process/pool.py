@@ -69,10 +69,9 @@ class Pool:
         """Children that are developing an image."""
         return len(self._workers) - self._turns.idle
 
-    @property
-    def crowded(self) -> bool:
-        """Whether more images wait than the children will take next."""
-        return self._turns.waiting > self.size
+    def crowded(self, *, bulk: bool) -> bool:
+        """Whether more images of a priority wait than the children will take next."""
+        return self._turns.waiting(bulk=bulk) > self.size
 
     @property
     def resident(self) -> int:

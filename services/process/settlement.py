@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from opentelemetry.trace import Span
@@ -49,9 +50,8 @@ class Settlement:
         self._facts = facts
         self._pool = pool
         self._metrics = metrics
-        self._soon: GroupCommit[Done, bool] = GroupCommit(
-            self._settle_mixed, weight=lambda _: 1, most=_MOST, linger=lambda: LINGER if pool.crowded else 0
-        )
+        #: By stream: each has its own node of Redis to wait for, and its own priority.
+        self._soon: dict[str, GroupCommit[Done, bool]] = {}
 
     def processed(
         self, order: Order, span: Span, result: Result, *, cached: bool, report: Report | None = None
@@ -63,8 +63,16 @@ class Settlement:
         return Done(order, span, orders.failed(order, error, worker=self.stage.consumer, at=now(), report=report))
 
     async def settle_soon(self, done: Done) -> None:
-        """Settle one image, together with others that end at about this time while the pool is crowded."""
-        await self._soon.add(done)
+        """Settle one image; while the pool is crowded, with others of its stream that end at about this time."""
+        source = done.order.source
+        if source.stream not in self._soon:
+            self._soon[source.stream] = GroupCommit(
+                partial(self._settle_group, source),
+                weight=lambda _: 1,
+                most=_MOST,
+                linger=lambda: LINGER if self._pool.crowded(bulk=source.bulk) else 0,
+            )
+        await self._soon[source.stream].add(done)
 
     async def settle(self, source: Source, done: Sequence[Done], *, at_once: bool = False) -> None:
         """Settle jobs of one stream together; `at_once` if work on them was not said to start."""
@@ -94,16 +102,10 @@ class Settlement:
             begun = await self.stage.outage.persist(self._redis.hmget, job_key, _BEGUN)
             spans.tell_of_lost(order, span, max(int(at or 0) for at in begun))
 
-    async def _settle_mixed(self, done: Sequence[Done]) -> list[bool | Exception]:
-        answers: dict[str, bool | Exception] = {}
-        for source in {one.order.source.stream: one.order.source for one in done}.values():
-            try:
-                await self.settle(source, [one for one in done if one.order.source == source])
-            except Exception as error:  # noqa: BLE001 - raised to those whom it concerns
-                answers[source.stream] = error
-            else:
-                answers[source.stream] = True
-        return [answers[one.order.source.stream] for one in done]
+    async def _settle_group(self, source: Source, done: Sequence[Done]) -> list[bool]:
+        # In the order of the stream, in which the script looks for them.
+        await self.settle(source, sorted(done, key=lambda one: one.order.entry.number))
+        return [True] * len(done)
 
 
 def now() -> int:

@@ -38,10 +38,9 @@ class Turns(Generic[Child]):
         """Children without work."""
         return len(self._idle)
 
-    @property
-    def waiting(self) -> int:
-        """Images that wait for a child."""
-        return len(self._normal) + len(self._bulk)
+    def waiting(self, *, bulk: bool) -> int:
+        """Images of a priority that wait for a child."""
+        return len(self._bulk if bulk else self._normal)
 
     def free(self, child: Child) -> None:
         """A child has no work, or none any more."""

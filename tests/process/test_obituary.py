@@ -32,8 +32,6 @@ EVENT = ImageUploaded(source="inbox/cat.jpg", job_id="0-a", filters=[{"name": "s
 class UnservedPool:
     """Reports that the store does not serve the image."""
 
-    crowded = False
-
     async def develop(self, _: Request, **__: bool) -> Report:
         return Report(error=Failure("storage_unavailable", "The store does not give it."), retryable=True)
 

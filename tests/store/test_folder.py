@@ -37,9 +37,12 @@ async def test_what_is_put_again_replaces_what_was_there(store: BlobStore) -> No
     assert bytes(await store.get_async("inbox/one")) == b"short"
 
 
-@pytest.mark.parametrize("key", ["inbox/none", "inbox", "inbox/one/below", f"inbox/{'x' * 300}", "none/one"])
+@pytest.mark.parametrize(
+    "key", ["inbox/none", "inbox", "inbox/one/below", f"inbox/{'x' * 300}", "none/one", "inbox/half#1"]
+)
 def test_a_key_of_nothing_is_said_to_be_one(store: BlobStore, key: str) -> None:
     store.put("inbox/one", b"x")
+    (Path(store.url.removeprefix("file://")) / "inbox" / "half#1").touch()
     assert not store.has(key)
     with pytest.raises(SourceNotFound):
         store.get(key)
