@@ -61,7 +61,7 @@ def describe(sides: dict[str, list[Round]], images: int) -> list[str]:
         rate = report.median(one.rate for one in rounds)
         costs = {name: report.median(one.cpu[name] for one in rounds) for name in rounds[0].cpu}
         rows.append([names[side], f"{rate:.1f}", f"{rate / floor:.2f}", f"{sum(costs.values()):.2f}"])
-        rows += [[f"· {name}", "", "", f"{cost:.2f}"] for name, cost in costs.items() if cost]
+        rows += [[f"· {name}", "", "", f"{cost:.2f}"] for name, cost in costs.items() if cost >= 0.01]
     return [
         report.conditions("opencv-python-headless", "numba", "simplejpeg", "faststream", "redis"),
         f"{images} pictures of 1 MP, sepia, JPEG quality 90; {len(sides['bare'])} rounds, interleaved.",

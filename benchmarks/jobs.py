@@ -56,7 +56,7 @@ def describe(rounds: list[Round], theirs: list[bullmq.Measured], jobs: int) -> l
     together = report.median(sum(one.cpu.values()) for one in rounds)
     rows = [["Darkroom, three stages", f"{rate:,.0f}", f"{together:.0f}"]]
     costs = {name: report.median(one.cpu[name] for one in rounds) for name in rounds[0].cpu}
-    rows += [[f"· {name}", "", f"{cost:.1f}"] for name, cost in costs.items() if cost]
+    rows += [[f"· {name}", "", f"{cost:.1f}"] for name, cost in costs.items() if cost >= 0.01]
     if theirs:
         peer = report.median(one.rate for one in theirs)
         rows.append(["BullMQ, one stage", f"{peer:,.0f}", f"{report.median(one.cpu for one in theirs):.0f}"])

@@ -52,8 +52,10 @@ def show(
 def table(jobs: Sequence[Job]) -> Table:
     """Jobs as rows."""
     rows = Table(box=None, pad_edge=False)
-    for name in ("JOB", "STATE", "NAME", "FILTERS", "AGE", "TOOK", ""):
+    for name in ("JOB", "STATE", "NAME", "FILTERS", "AGE", "TOOK"):
         rows.add_column(name, no_wrap=True)
+    # An id that is cut leads nowhere, so a long error takes more lines instead.
+    rows.add_column("")
     now = datetime.now(UTC)
     for job in jobs:
         took = "" if job.seconds is None else f"{job.seconds:.2f} s"

@@ -25,7 +25,7 @@ MEASURED: Final[Mapping[str, str]] = {
     "ingest_us": r"A 20 KB upload costs ingest about ([\d.,]+) µs",
     "child_mib": r"Resident memory of a child: ([\d.,]+) MiB",
     "traced_us": r"\| traced: .*? \| \d+–([\d.,]+) \|",
-    "untraced_us": r"\| tracing is on, this request decided .*? \| \d+–([\d.,]+) \|",
+    "untraced_us": r"\| tracing is on, this request decided .*? \| [\d.]+–([\d.,]+) \|",
 }
 #: What is assumed: yours may differ, so change it here.
 ASSUMED: Final[Mapping[str, float]] = {

@@ -1,5 +1,6 @@
 """Ports on the addresses of this machine: whether one is free, and which one is."""
 
+import os
 import random
 import socket
 import sys
@@ -13,9 +14,9 @@ from infra.errors import WrongUsage
 #: no connection takes a port between our choice of it and its use.
 _CANDIDATES: Final = range(10_000, 32_000)
 _TRIES: Final = 200
-#: Sockets that keep the ports we chose last from being chosen by another program until they are listened on, which is
-#: soon; so a long program that chooses many ports keeps only these descriptors.
-_KEPT: Final[deque[socket.socket]] = deque(maxlen=64)
+#: Descriptors of sockets that keep the ports we chose last from being chosen by another program until they are
+#: listened on, which is soon; so a long program that chooses many ports keeps only these.
+_KEPT: Final[deque[int]] = deque(maxlen=64)
 
 
 def free_port(host: str, *, preferred: int | None = None) -> int:
@@ -57,8 +58,8 @@ def _keep(host: str, port: int) -> int:
         return port
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if len(_KEPT) == _KEPT.maxlen:
-        _KEPT.popleft().close()
-    _KEPT.append(holder)
+        os.close(_KEPT.popleft())
+    _KEPT.append(holder.detach())
     return port
 
 

@@ -2,7 +2,10 @@
 
 from collections import Counter
 
-from clients.models import Job
+from rich.console import Console
+
+from clients.models import Failure, Job
+from clients.status import table
 from clients.watch import Seen
 
 
@@ -30,3 +33,13 @@ def test_a_job_that_runs_again_counts_as_it_ended_last() -> None:
     for run, state in ((1, "failed"), (2, "queued"), (2, "done")):
         seen.take(Job(id="0-a", run=run, state=state))
     assert seen.states == Counter(done=1)
+
+
+def test_no_id_is_cut_for_the_sake_of_a_long_error() -> None:
+    ids = [f"0-01a20e88-4d7c-738b-851b-{number:012}" for number in range(2)]
+    console = Console(width=140, record=True)
+    error = Failure(code="invalid_event", message="It is not an event. " * 20)
+    console.print(table([Job(id=ids[0], state="failed", name="cat.png", error=error), Job(id=ids[1], state="done")]))
+    shown = console.export_text()
+    assert all(job_id in shown for job_id in ids)
+    assert "failed" in shown
