@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.stack import cpu_seconds, server
+from benchmarks.stack import blob_folder, cpu_seconds, server
 
 SOURCE: Final = Path(__file__).parent / "peers" / "bullmq"
 CACHE: Final = Path(__file__).parents[1] / ".cache" / "peers" / "bullmq"
@@ -68,7 +68,8 @@ def express(port: int) -> Iterator[str]:
     with (
         tempfile.TemporaryDirectory() as folder,
         server(Path(folder)) as (url, _),
-        _node("express.mjs", url, str(port), f"{folder}/uploads"),
+        blob_folder() as uploads,
+        _node("express.mjs", url, str(port), str(uploads)),
     ):
         yield f"http://127.0.0.1:{port}"
 

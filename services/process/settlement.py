@@ -23,7 +23,7 @@ from shared.stage import Outcome, Stage
 
 #: Seconds that a finished image waits for others to be settled with it, while more wait for a child than can be settled
 #: one by one without taking the processor from the children.
-LINGER: Final = 0.02
+LINGER: Final = 0.04
 #: Images of one settlement.
 _MOST: Final = 64
 #: Fields of a job's record that tell when work on it began: first, and after a takeover.

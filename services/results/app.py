@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from services.results import archive, batches, dead_letters, downloads, events, jobs, queue, sharing
 from services.results.context import Context
+from services.results.gathering import GatheringDoor
 from services.results.janitor import Janitor
 from services.results.letters import Letters
 from services.results.listen import Listener
@@ -34,7 +35,7 @@ from shared.front_door import FrontDoor
 from shared.guarded import Guarded
 from shared.health import Health
 from shared.http_telemetry import HttpTelemetry
-from shared.lanes import Handler, SteadyDoor
+from shared.lanes import Door, Handler, SteadyDoor
 from shared.quotas import Quotas
 from shared.stage import Stage, outage_of
 from shared.store_identity import StoreIdentity
@@ -75,8 +76,15 @@ class ResultsService:
         self.webhooks = Webhooks(self.settings, reader, self.metrics, outage=self.outage)
         self.janitor = Janitor(self.redis, self.store, self.settings, self.metrics)
         self._stages = [
-            self._stage(keys.RESULTS_GROUP, self.projection.handle, self.settings.results_batch, progress_obituary),
-            self._stage(keys.HOOKS_GROUP, self.webhooks.handle, self.settings.webhook_batch, webhook_obituary),
+            self._stage(
+                keys.RESULTS_GROUP,
+                self.projection.handle,
+                GatheringDoor(self.settings.results_batch),
+                progress_obituary,
+            ),
+            self._stage(
+                keys.HOOKS_GROUP, self.webhooks.handle, SteadyDoor(self.settings.webhook_batch), webhook_obituary
+            ),
         ]
         self._chores = [
             Chore("bring webhooks back", self.webhooks.bring_all_back, pause=LOOK, outage=self.outage),
@@ -128,14 +136,14 @@ class ResultsService:
     async def _ping(self) -> None:
         await self.redis.ping()
 
-    def _stage(self, group: str, handler: Handler, batch: int, obituary: Obituary) -> Stage:
+    def _stage(self, group: str, handler: Handler, door: Door, obituary: Obituary) -> Stage:
         stream = keys.progress if group == keys.RESULTS_GROUP else keys.hooks
         return Stage(
             self.settings,
             self.redis,
             [Source(stream(partition), group, partition) for partition in self.settings.taken],
             handler,
-            door=SteadyDoor(batch),
+            door=door,
             lanes=self.settings.results_lanes,
             obituary=obituary,
             outage=self.outage,
