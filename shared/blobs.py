@@ -222,7 +222,7 @@ class BlobStore:
 
     def _check_mark(self) -> None:
         """A folder that is not mounted looks like an empty store: nothing must be looked for or written there."""
-        if self._folder is not None and not (self._folder.root / _MARK).exists():
+        if self._folder is not None and not self._folder.has(_MARK):
             raise StorageUnavailable("The folder of the blob store is not there.")
 
 

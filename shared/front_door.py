@@ -47,6 +47,7 @@ class FrontDoor:
         self._hosts = frozenset(_names(settings.allowed_hosts))
         self._origins = frozenset(_names(settings.cors_origins))
         self._app = _with_cors(app, sorted(self._origins)) if self._origins else app
+        self._is_ours = lru_cache(maxsize=256)(self._is_our_name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,7 +92,7 @@ class FrontDoor:
             return
         await self._quotas.request(owner)
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_our_name(self, host: str) -> bool:
         if "*" in self._hosts:
             return True
         try:
@@ -106,7 +107,6 @@ def _netloc(origin: str) -> str:
     return origin.lower().partition("://")[2]
 
 
-@lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name.partition("%")[0])
