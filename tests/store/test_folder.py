@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import obstore
 import pytest
 from obstore.store import LocalStore
 
+from shared import folder
 from shared.blobs import BlobStore
 from shared.errors import SourceNotFound, StorageUnavailable
 
@@ -20,6 +22,16 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(root: Path) -> BlobStore:
     return BlobStore(root.as_uri())
+
+
+@pytest.fixture(params=["quick", "slow"])
+async def paced(request: pytest.FixtureRequest, store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
+    """A store on a disk that is quick, and on one whose latest write was slow."""
+    if request.param == "slow":
+        monkeypatch.setattr(folder, "_SLOW", -1)
+        await store.put_async("inbox/first", b"x")
+        await store.delete_async(["inbox/first"])
+    return store
 
 
 @pytest.mark.parametrize("size", [0, 1, 20_000, 3_000_000])
@@ -55,28 +67,45 @@ def test_a_folder_that_is_not_mounted_is_no_empty_store(store: BlobStore, root: 
             look("inbox/one")
 
 
-async def test_many_at_one_time_are_all_kept(store: BlobStore) -> None:
+async def test_a_slow_disk_holds_the_event_loop_up_once(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    write = os.write
+
+    def noting(file: int, data: memoryview) -> int:
+        threads.append(threading.current_thread())
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", noting)
+    await store.put_async("inbox/quick", b"x")
+    await store.put_async("inbox/large", bytes(3_000_000))
+    monkeypatch.setattr(folder, "_SLOW", -1)
+    for name in ("first", "second", "third"):
+        await store.put_async(f"inbox/{name}", b"x")
+    assert [thread is threading.main_thread() for thread in threads] == [True, False, True, False, False]
+
+
+async def test_many_at_one_time_are_all_kept(paced: BlobStore) -> None:
     pictures = {f"originals/2026-11-24/local/{n:064}": os.urandom(n) for n in range(200)}
-    await asyncio.gather(*(store.put_async(key, data) for key, data in pictures.items()))
-    assert {key: bytes(store.get(key)) for key in pictures} == pictures
+    await asyncio.gather(*(paced.put_async(key, data) for key, data in pictures.items()))
+    assert {key: bytes(paced.get(key)) for key in pictures} == pictures
 
 
-async def test_a_write_that_fails_leaves_nothing_and_hurts_no_other(store: BlobStore, root: Path) -> None:
-    (root / "inbox").mkdir()
+async def test_a_write_that_fails_leaves_nothing_and_hurts_no_other(paced: BlobStore, root: Path) -> None:
+    (root / "inbox").mkdir(exist_ok=True)
     (root / "inbox" / "file").touch()
     outcomes = await asyncio.gather(
-        *(store.put_async(f"inbox/{name}", b"x") for name in ("one", "file/below", "two")), return_exceptions=True
+        *(paced.put_async(f"inbox/{name}", b"x") for name in ("one", "file/below", "two")), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), StorageUnavailable, type(None)]
     assert sorted(path.name for path in (root / "inbox").iterdir()) == ["file", "one", "two"]
 
 
-async def test_one_caller_that_goes_away_takes_no_other_along(store: BlobStore) -> None:
-    writes = [asyncio.create_task(store.put_async(f"inbox/{n}", b"x")) for n in range(20)]
+async def test_one_caller_that_goes_away_takes_no_other_along(paced: BlobStore) -> None:
+    writes = [asyncio.create_task(paced.put_async(f"inbox/{n}", b"x")) for n in range(20)]
     await asyncio.sleep(0)
     writes[0].cancel()
     await asyncio.gather(*writes, return_exceptions=True)
-    assert all(bytes(store.get(f"inbox/{n}")) == b"x" for n in range(1, 20))
+    assert all(bytes(paced.get(f"inbox/{n}")) == b"x" for n in range(1, 20))
 
 
 def test_what_a_sudden_end_left_is_shown_by_no_listing(store: BlobStore, root: Path) -> None:
