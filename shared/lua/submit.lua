@@ -20,7 +20,7 @@ local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
 local live, remember = ARGV[2], ARGV[3]
 local key, arg = 5, 5
-local changes, replies = {}, {}
+local changes, replies, owners = {}, {}, {}
 local first_version = tonumber(redis.call('GET', KEYS[3]) or '0')
 local version = first_version
 
@@ -53,19 +53,24 @@ local function record(job_key, at, request)
   return true
 end
 
-local function note_batch(request, recorded)
+local function note_batch(request, recorded, is_new)
   redis.call('ZADD', request.index, unpack(request.members))
   redis.call('ZADD', request.jobs_key, unpack(request.members))
-  redis.call('HSET', request.batch_key, 'owner', request.owner)
-  redis.call('HSETNX', request.batch_key, 'created', now)
-  redis.call('HINCRBY', request.batch_key, 'total', recorded)
-  local known = tonumber(redis.call('HGET', request.batch_key, 'expected') or '0')
-  if request.expected ~= '' and tonumber(request.expected) > known then
+  if is_new then
+    redis.call('HSET', request.batch_key, 'owner', request.owner, 'created', now, 'total', recorded)
+  else
+    redis.call('HINCRBY', request.batch_key, 'total', recorded)
+  end
+  local known = is_new and '0' or redis.call('HGET', request.batch_key, 'expected') or '0'
+  if request.expected ~= '' and tonumber(request.expected) > tonumber(known) then
     redis.call('HSET', request.batch_key, 'expected', request.expected)
   end
   redis.call('EXPIRE', request.batch_key, live)
   redis.call('EXPIRE', request.jobs_key, live)
-  redis.call('SADD', KEYS[4], request.owner)
+  if not owners[request.owner] then
+    owners[request.owner] = true
+    redis.call('SADD', KEYS[4], request.owner)
+  end
 end
 
 for number = 1, tonumber(ARGV[4]) do
@@ -86,7 +91,7 @@ for number = 1, tonumber(ARGV[4]) do
     for job = 0, jobs - 1 do
       if record(KEYS[first_key + job], first_arg + 5 * job, request) then recorded = recorded + 1 end
     end
-    if recorded > 0 then note_batch(request, recorded) end
+    if recorded > 0 then note_batch(request, recorded, not owner) end
     if answer ~= '' then redis.call('SET', KEYS[key], answer, 'EX', remember) end
     replies[number] = tonumber(now)
   end
