@@ -27,8 +27,8 @@ _STAGED: Final = re.compile(r"#\d+$")
 #: Bytes that are written without a thread, or by one for several objects: about half a millisecond of copying.
 _SMALL: Final = 512 * 1024
 #: Seconds that tell a write of so many bytes to be slow, and seconds that no write is tried without a thread then.
-_SLOW: Final = 0.005
-_REST: Final = 5.0
+_SLOW: Final = 0.02
+_REST: Final = 2.0
 
 _Object: TypeAlias = tuple[str, bytes | memoryview]
 
