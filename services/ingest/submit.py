@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.backlog import Backlog
-from services.ingest.body import declared_length, read_body
+from services.ingest.body import Patience, declared_length, read_body
 from services.ingest.fetch import Fetcher
 from services.ingest.guard import Header, inspect
 from services.ingest.inbox import Inbox
@@ -88,6 +88,7 @@ class Uploads:
         self._metrics = metrics
         self._quotas = quotas
         self._inbox = inbox
+        self._patience = Patience(settings.upload_timeout)
         self._fetcher = Fetcher(settings) if settings.fetch_hosts else None
         self.budget = Budget(settings.upload_budget)
         metrics.in_flight.set_function(lambda: self.budget.used)
@@ -117,7 +118,7 @@ class Uploads:
         plan = await self._plan([pair for pair in pairs if pair[0] != _NAME], caller)
         settings = self._settings
         with self._new_intake() as intake:
-            async for chunk in read_body(request, limit=settings.max_bytes, patience=settings.upload_timeout):
+            async for chunk in read_body(request, limit=settings.max_bytes, patience=self._patience):
                 _holds_image(plan)
                 intake.add(chunk)
             if _names_image(plan):
@@ -128,7 +129,7 @@ class Uploads:
         """Fields may come before or after the images; those before are checked before an image is read."""
         settings = self._settings
         most = settings.max_parts * (settings.max_bytes + PART_OVERHEAD)
-        body = read_body(request, limit=most, patience=settings.upload_timeout)
+        body = read_body(request, limit=most, patience=self._patience)
         pairs = _query(request)
         plan: Plan | None = None
         stored: list[Stored] = []
