@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,8 +162,9 @@ def test_results_reads_what_older_and_newer_versions_left(system: System) -> Non
                 redis.xadd(stream, {"data": json.dumps(told), **version})
             for name, hook in versions.of_version_1("hook"):
                 told = {**hook, **version, "url": receiver.url}
-                if "message_id" in hook:  # one that came back from its delay
-                    told = {"data": json.dumps({**told, "message_id": f"msg_{mark}-{name}", "attempt": 1})}
+                if "message_id" in hook:  # one that came back from its delay, within its day
+                    again = {"message_id": f"msg_{mark}-{name}", "attempt": 1, "since": int(time.time() * 1000)}
+                    told = {"data": json.dumps(told | again)}
                 redis.xadd(hooks, told)
         redis.xadd(stream, {"data": json.dumps({**versions.PROGRESS, "job_id": "0-beyond", "v": 2})})
         results.start()
