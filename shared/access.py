@@ -47,7 +47,7 @@ class AccessSettings(Settings):
     )
     rate_limit: str = Field(
         "",
-        description="Requests that each owner may send, such as `600/minute` or `50/second; 100000/day`. None: any "
+        description="Requests that each API key may send, such as `600/minute` or `50/second; 100000/day`. None: any "
         "number. Counts only with keys.",
     )
 

@@ -83,14 +83,15 @@ class FrontDoor:
             raise Forbidden("A page of another site may not change anything here.")
 
     async def _count(self, connection: HTTPConnection) -> None:
-        """Count the request for its owner. One without a valid key is left to its route: some need none."""
+        """Count the request for its key. One without a valid key is left to its route: some need none."""
         if not self._gate.has_keys or not connection.scope["path"].startswith(_COUNTED):
             return
         try:
-            owner = self._gate.identify(connection).owner
+            key = self._gate.identify(connection).key_id
         except Unauthorized:
             return
-        await self._quotas.request(owner)
+        if key is not None:
+            await self._quotas.request(key)
 
     def _is_our_name(self, host: str) -> bool:
         if "*" in self._hosts:

@@ -1,4 +1,6 @@
-"""How much one owner may ask for: requests, and bytes of uploads, counted in Redis for all replicas together.
+"""How much one API key may ask for: requests, and bytes of uploads, counted in Redis for all replicas together.
+
+A key, not its owner: one program that runs wild uses up its own share, and the other keys of its owner go on.
 
 While Redis is away nothing is counted and nothing is refused here; what needs Redis is refused where it is needed.
 """
@@ -36,7 +38,10 @@ class _Storage(RedisStorage):
 
 
 class Quotas:
-    """Counts what owners do. `requests` and `kibibytes` are limits such as `600/minute; 20000/day`; empty: no limit."""
+    """Counts what is done with each key, by its id.
+
+    `requests` and `kibibytes` are limits such as `600/minute; 20000/day`; empty: no limit.
+    """
 
     def __init__(self, redis: RedisClient, *, requests: str, kibibytes: str = "") -> None:
         """Raises ValueError for a limit that cannot be read."""
@@ -47,26 +52,26 @@ class Quotas:
         self._request_limits = parse_many(requests) if requests else []
         self._byte_limits = parse_many(kibibytes) if kibibytes else []
 
-    async def request(self, owner: str) -> None:
+    async def request(self, key: str) -> None:
         """Count one request. Raises RateLimited."""
         for limit in self._request_limits:
-            await _count(self._requests, limit, ("requests", owner), 1, "requests")
+            await _count(self._requests, limit, ("requests", key), 1, "requests")
 
-    async def check_bytes(self, owner: str, size: int | None) -> None:
+    async def check_bytes(self, key: str, size: int | None) -> None:
         """Raise RateLimited when an upload of `size` bytes (none: unknown) would be too much; counts nothing."""
         for limit in self._byte_limits:
             try:
-                fits = await self._bytes.test(limit, "kibibytes", owner, cost=_kibibytes(size or 0))
+                fits = await self._bytes.test(limit, "kibibytes", key, cost=_kibibytes(size or 0))
                 if not fits:
-                    raise await _refusal(self._bytes, limit, ("kibibytes", owner), "KiB of uploads")
+                    raise await _refusal(self._bytes, limit, ("kibibytes", key), "KiB of uploads")
             except RedisError as error:
                 log.warning("quota not checked", reason=str(error))
 
-    async def count_bytes(self, owner: str, size: int) -> None:
+    async def count_bytes(self, key: str, size: int) -> None:
         """Count an image that came. Raises RateLimited, and counts nothing then."""
-        await self.check_bytes(owner, size)
+        await self.check_bytes(key, size)
         for limit in self._byte_limits:
-            await _count(self._bytes, limit, ("kibibytes", owner), _kibibytes(size), "KiB of uploads")
+            await _count(self._bytes, limit, ("kibibytes", key), _kibibytes(size), "KiB of uploads")
 
 
 async def _count(limiter: RateLimiter, limit: RateLimitItem, of: tuple[str, str], cost: int, what: str) -> None:

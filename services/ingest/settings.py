@@ -33,7 +33,7 @@ class IngestSettings(AccessSettings):
     )
     upload_quota: str = Field(
         "",
-        description="KiB that each owner may upload, such as `1048576/day` for 1 GiB a day. None: any number. Counts "
+        description="KiB that each API key may upload, such as `1048576/day` for 1 GiB a day. None: any number. Counts "
         "only with keys.",
     )
     upload_timeout: Seconds = Field(60.0, description="Seconds without a byte after which an upload is given up.")

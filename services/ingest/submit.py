@@ -48,12 +48,12 @@ class Stored(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Who sends a request, its idempotency key if it has one, what it accepts, and whether its bytes are counted."""
+    """Who sends a request, its idempotency key if it has one, what it accepts, and the key that its bytes count for."""
 
     owner: str
     idempotency_key: str | None
     accept: str
-    is_counted: bool
+    key_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ class Uploads:
         identity = admit(request, "submit")
         headers = request.headers
         key = read_idempotency_key(headers.get("idempotency-key"))
-        caller = Caller(identity.owner, key, ",".join(headers.getlist("accept")), identity.key_id is not None)
-        if caller.is_counted:
-            await self._quotas.check_bytes(caller.owner, declared_length(request))
+        caller = Caller(identity.owner, key, ",".join(headers.getlist("accept")), identity.key_id)
+        if caller.key_id is not None:
+            await self._quotas.check_bytes(caller.key_id, declared_length(request))
         boundary = boundary_of(headers.get("content-type", ""))
         if boundary is None:
             plan, stored = await self._receive_raw(request, caller)
@@ -171,8 +171,8 @@ class Uploads:
         if url is not None:
             raise InvalidParameter("url and source are two images; give one of them.", parameter="source")
         waiting = await self._inbox.take(source, caller.owner)
-        if caller.is_counted:
-            await self._quotas.count_bytes(caller.owner, waiting.size)
+        if caller.key_id is not None:
+            await self._quotas.count_bytes(caller.key_id, waiting.size)
         return Stored(source, f"{source} {waiting.version}", None, waiting.size, name)
 
     async def _fetch(self, url: str, intake: Intake, caller: Caller, name: str | None) -> Stored:
@@ -191,9 +191,9 @@ class Uploads:
         contents = intake.contents()
         header = inspect(contents, max_pixels=self._settings.max_pixels)
         source = blob_key("originals", caller.owner, intake.digest)
-        if caller.is_counted:
+        if caller.key_id is not None:
             # Each image before it is stored: what the rest of its request comes to changes nothing about its bytes.
-            await self._quotas.count_bytes(caller.owner, intake.size)
+            await self._quotas.count_bytes(caller.key_id, intake.size)
         await self._store.put_async(source, memoryview(contents), media_type=header.media_type)
         return Stored(source, intake.digest, header, intake.size, name)
 

@@ -1,4 +1,4 @@
-"""compose.yaml, its images and their locks: valid, closed, and in step with the rest."""
+"""compose.yaml and its images: valid, closed, and in step with the rest."""
 
 import os
 import re
@@ -103,12 +103,51 @@ def test_every_container_is_limited_restarted_and_rotates_its_log(compose: Mappi
         assert service["logging"]["options"].keys() >= {"max-size", "max-file"}
 
 
-def test_our_containers_have_no_rights_and_can_be_scaled(compose: Mapping[str, Any]) -> None:
+def test_no_container_has_rights_that_its_program_does_without(compose: Mapping[str, Any]) -> None:
+    services: Mapping[str, Any] = compose["services"]
+    assert all(service["security_opt"] == ["no-new-privileges:true"] for service in services.values())
+    # Those whose own start needs more: it changes users.
+    assert {name for name, service in services.items() if service.get("cap_drop") != ["ALL"]} == {"s3"}
+    added = {name: service["cap_add"] for name, service in services.items() if "cap_add" in service}
+    assert added == {"redis": ["CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"], "gateway": ["NET_BIND_SERVICE"]}
+    assert {name for name, service in services.items() if not service.get("read_only")} == {"grafana", "s3"}
+    assert not [name for name, service in services.items() if service.get("privileged") or "user" in service]
+
+
+def test_our_images_run_as_a_user_without_rights_and_say_how_they_are() -> None:
+    _arguments, *rest = re.split(r"(?m)^FROM ", (ROOT / "infra/docker/Dockerfile").read_text())
+    targets = {stage.split()[2]: stage for stage in rest}
+    assert re.search(r"useradd --system --uid [1-9]\d{4} .* darkroom", targets["base"])
+    assert re.search(r"(?m)^ENTRYPOINT \[\"tini\", \"--\"\]$", targets["service"])
+    assert re.search(r"(?m)^HEALTHCHECK [^#]*127\.0\.0\.1:9000/health/ready", targets["service"])
     for name in OURS:
-        service = compose["services"][name]
-        assert service["read_only"]
-        assert service["cap_drop"] == ["ALL"]
-        assert not {"container_name", "ports", "hostname"} & service.keys()
+        assert targets[name].startswith("service AS ")
+        # The last word about users, after everything that needs root.
+        assert re.findall(r"(?m)^(USER .*|RUN|COPY)", targets[name])[-1] == "USER darkroom"
+
+
+def test_every_container_tells_how_it_is_if_it_can(compose: Mapping[str, Any]) -> None:
+    """Those of ours by their Dockerfile; the collector's image holds nothing that could ask it."""
+    services: Mapping[str, Any] = compose["services"]
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {*OURS, "collector"}
+    for name, service in services.items():
+        for check in filter(None, [service.get("healthcheck")]):
+            assert check["test"][0] in ("CMD", "CMD-SHELL"), name
+            assert {"interval", "timeout", "retries"} <= check.keys(), name
+
+
+def test_nobody_starts_before_what_it_cannot_do_without_is_healthy(compose: Mapping[str, Any]) -> None:
+    waits = {name: service["depends_on"] for name, service in compose["services"].items() if "depends_on" in service}
+    healthy = {"condition": "service_healthy"}
+    assert waits == {
+        **{name: {"redis": healthy} for name in (*OURS, "redis-exporter")},
+        "gateway": {"ingest": healthy, "results": healthy},
+    }
+
+
+def test_our_containers_can_be_scaled(compose: Mapping[str, Any]) -> None:
+    for name in OURS:
+        assert not {"container_name", "ports", "hostname"} & compose["services"][name].keys()
 
 
 def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any]) -> None:
@@ -168,23 +207,29 @@ def _answers(client: Redis) -> bool:
         return False
 
 
-def test_images_use_pinned_versions(compose: Mapping[str, Any]) -> None:
-    images = [service["image"] for name, service in compose["services"].items() if name not in OURS]
-    assert all(re.search(r":v?\d+\.\d+", image) for image in images)
+def test_every_image_is_pinned_to_its_last_figure_where_people_change_it(compose: Mapping[str, Any]) -> None:
+    pinned = {name: value for name, value in DEFAULTS.items() if name.endswith("_IMAGE")}
+    images = {service["image"] for name, service in compose["services"].items() if name not in OURS}
+    bases = {compose["services"][name]["build"]["args"]["PYTHON_IMAGE"] for name in OURS}
+    # Each by a variable, which the example tells (see above), and none besides.
+    assert images | bases == set(pinned.values())
+    # SeaweedFS numbers its releases with two figures.
+    figures = {name: 2 if name == "S3_IMAGE" else 3 for name in pinned}
+    for name, image in pinned.items():
+        version = re.fullmatch(r"[\w./-]+:v?(\d+(?:\.\d+)*)(?:-[a-z][a-z-]*)?(?:@sha256:[0-9a-f]{64})?", image)
+        assert version, image
+        assert version.group(1).count(".") + 1 == figures[name], image
+    assert f"ARG PYTHON_IMAGE={pinned['PYTHON_IMAGE']}\n" in (ROOT / "infra/docker/Dockerfile").read_text()
+    seaweed = pinned["S3_IMAGE"].rpartition(":")[2]
+    assert f"\nseaweedfs-bin=={seaweed}" in (ROOT / "requirements-dev.lock").read_text(), "what the tests run on"
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_an_image_installs_its_part_of_the_lock(service: str) -> None:
-    assert f" AS {service}\n" in (ROOT / "infra" / "docker" / "Dockerfile").read_text()
-    whole = _locked(ROOT / "requirements.lock")
-    part = _locked(ROOT / "infra" / "docker" / f"{service}.lock")
-    assert part.items() <= whole.items()
-
-
-@pytest.mark.parametrize("service", ["ingest", "results"])
-def test_an_image_without_pixels_has_no_library_of_pixels(service: str) -> None:
-    names = {line.split("==")[0] for line in _locked(ROOT / "infra" / "docker" / f"{service}.lock")}
-    assert not names & {"numpy", "numba", "opencv-python-headless", "simplejpeg"}
+def test_kubernetes_runs_the_same_images() -> None:
+    ours = {image.rpartition(":")[0]: image.rpartition(":")[2] for image in DEFAULTS.values() if ":" in image}
+    for path in (ROOT / "infra/k8s").glob("*/kustomization.yaml"):
+        for image in yaml.safe_load(path.read_text()).get("images", ()):
+            if not image["name"].startswith("darkroom-"):
+                assert image["newTag"] == ours[image.get("newName", image["name"])], path
 
 
 def test_the_gateway_sends_results_what_the_origin_sends_it() -> None:
@@ -222,15 +267,3 @@ def test_the_attributes_that_the_collector_decides_by_are_those_of_the_schema() 
     used = set(re.findall(r"'key': '([^']+)'", str(sampling["policies"])))
     assert used <= set(declared)
     assert {"darkroom.event.type", "darkroom.job.attempt"} <= used
-
-
-def _locked(path: Path) -> dict[str, frozenset[str]]:
-    """Each requirement with its version and marker, and its hashes."""
-    locked: dict[str, set[str]] = {}
-    current: set[str] = set()
-    for line in path.read_text().splitlines():
-        if line[:1].isalnum():
-            current = locked.setdefault(line.removesuffix(" \\"), set())
-        elif "--hash=" in line:
-            current.add(line.strip().removesuffix(" \\"))
-    return {requirement: frozenset(hashes) for requirement, hashes in locked.items()}

@@ -1,4 +1,4 @@
-"""Links that open one picture for a while, and how much one owner may ask for."""
+"""Links that open one picture for a while, and how much one key may ask for."""
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from shared.access import COOKIE
 from shared.blobs import blob_key
 from shared.errors import Forbidden
 from shared.links import Links
@@ -87,8 +88,9 @@ async def test_who_asks_too_often_is_told_when_to_come_back(open_origin: Open) -
     refused = await origin.http.get("/v1/jobs", headers=headers)
     assert_problem(refused, 429, "rate_limited")
     assert 0 < int(refused.headers["retry-after"]) <= 3600
-    # Another key of the same owner changes nothing, another owner is another matter, and so are pages.
-    assert_problem(await origin.http.get("/v1/queue", headers=origin.key("bob")), 429, "rate_limited")
+    # It is this key's: whatever it asks for, but nobody else's, not even of the same owner. Pages are for everybody.
+    assert_problem(await origin.http.get("/v1/queue", headers=headers), 429, "rate_limited")
+    assert (await origin.http.get("/v1/queue", headers=origin.key("bob"))).status_code == 200
     assert (await origin.http.get("/v1/jobs", headers=other)).status_code == 200
     assert (await origin.http.get("/", headers=headers)).status_code == 200
 
@@ -101,7 +103,20 @@ async def test_bytes_of_uploads_have_a_quota_of_their_own(open_origin: Open) -> 
     await origin.upload(headers)
     refused = await origin.http.post("/v1/images", content=picture(), headers=headers)
     assert_problem(refused, 429, "rate_limited")
-    assert (await origin.http.get("/v1/jobs", headers=headers)).json()["jobs"][2:] == []
+    assert len((await origin.http.get("/v1/jobs", headers=headers)).json()["jobs"]) == 2
+    # Another key of the same owner has its own share, and sees the jobs of both.
+    other = origin.key("bob")
+    await origin.upload(other)
+    assert len((await origin.http.get("/v1/jobs", headers=other)).json()["jobs"]) == 3
+
+
+async def test_signing_in_with_a_key_gives_no_second_share(open_origin: Open) -> None:
+    origin = await open_origin(rate_limit="2/hour")
+    _, key = origin.new_key("bob")
+    cookie = {"Cookie": f"{COOKIE}={key}"}
+    for headers in (cookie, {"Authorization": f"Bearer {key}"}):
+        assert (await origin.http.get("/v1/jobs", headers=headers)).status_code == 200
+    assert_problem(await origin.http.get("/v1/jobs", headers=cookie), 429, "rate_limited")
 
 
 async def test_an_image_counts_whatever_becomes_of_its_request(open_origin: Open) -> None:

@@ -97,13 +97,6 @@ def _served(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
             yield from ((method, route.path_format) for method in route.methods)
 
 
-async def test_head_is_refused_as_get_is(origin: Origin) -> None:
-    for method, path in NEEDS:
-        if method == "GET" and NEEDS[method, path] != "open":
-            answer = await ask(origin, "HEAD", path)
-            assert answer.status_code in (401, 405), path
-
-
 async def test_nobody_comes_in_without_a_key(origin: Origin) -> None:
     for method, path in (route for route, needed in NEEDS.items() if needed != "open"):
         assert_problem(await ask(origin, method, path), 401, "unauthorized")

@@ -123,16 +123,16 @@ async def test_nobody_comes_in_without_tls_without_the_password_or_to_a_server_t
 
 
 async def _use_up_quotas(secure: Secure) -> None:
-    """Ask for more than one owner may, until the next second allows more."""
+    """Ask for more than one key may, until the next second allows more."""
     async with connect(secure.url.replace("services@", f"services:{acl.PASSWORD}@")) as redis:
         quotas = Quotas(redis, requests="1/second", kibibytes="1/day")
-        await quotas.count_bytes("ann", 1000)
+        await quotas.count_bytes("0a1b2c3d", 1000)
         with pytest.raises(RateLimited):
-            await quotas.check_bytes("ann", 1000)
+            await quotas.check_bytes("0a1b2c3d", 1000)
 
         async def allowed() -> bool:
             try:
-                await quotas.request("ann")
+                await quotas.request("0a1b2c3d")
             except RateLimited:
                 return False
             return True
