@@ -4,7 +4,9 @@ redis-py repeats a call up to ten times with growing pauses before it says that 
 waits out an outage itself (`shared.outage`), so that it can be logged once and told by the readiness check.
 """
 
+import math
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,9 +18,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import DataError, ResponseError
+from redis.exceptions import TimeoutError as NoAnswer
 from redis.typing import EncodableT
 
 from shared.cluster import ClusterRedis
+from shared.patience import Patience
 from shared.scripts import RedisClient
 from shared.slots import Address
 
@@ -47,6 +51,10 @@ class _Frank:
     #: The demotions known when this connection was opened.
     _known = 0
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
+        super().__init__(*args, **options)
+        self._patience = Patience(options["socket_timeout"])
+
     async def connect_check_health(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
         if not self.is_connected:  # type: ignore[attr-defined] # of the connection mixed in
             self._known = _demotions[self._address]
@@ -56,15 +64,28 @@ class _Frank:
     def _address(self) -> tuple[str, int]:
         return getattr(self, "host", ""), getattr(self, "port", 0)
 
-    async def send_packed_command(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own signature
+    async def send_packed_command(
+        self,
+        command: str | bytes | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's own signature
+    ) -> None:
         if self._known != _demotions[self._address]:
             await self.disconnect(nowait=True)  # type: ignore[attr-defined] # of the connection mixed in
         try:
-            await super().send_packed_command(*args, **options)  # type: ignore[misc] # likewise
+            if isinstance(command, list) and self._is_clear():
+                # redis-py makes a task and a timer to wait until it is sent. The wait for the answer bounds both.
+                self._writer.writelines(command)  # type: ignore[attr-defined] # likewise
+            else:
+                await super().send_packed_command(command, check_health)  # type: ignore[misc] # likewise
         except RuntimeError as error:
             # What uvloop says when the other side closed the connection just now.
             await self.disconnect(nowait=True)  # type: ignore[attr-defined] # likewise
             raise NoConnection(str(error)) from error
+
+    def _is_clear(self) -> bool:
+        """Whether it is open and all that was sent before is on its way."""
+        writer = self._writer if self.is_connected else None  # type: ignore[attr-defined] # likewise
+        return writer is not None and not writer.transport.is_closing() and not writer.transport.get_write_buffer_size()
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """Pack in C: redis-py's asyncio connections do it in Python, a third of the CPU time of a busy service."""
@@ -75,9 +96,14 @@ class _Frank:
         except TypeError as error:
             raise DataError(str(error)) from error
 
-    async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's own signature
+    async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ANN401, ASYNC109 - redis-py's own signature
         try:
-            return await super().read_response(*args, **options)  # type: ignore[misc] # of the connection mixed in
+            if timeout is not None:
+                return await super().read_response(*args, timeout=timeout, **options)  # type: ignore[misc] # of the connection mixed in
+            return await self._patience.wait(super().read_response(*args, timeout=math.inf, **options))  # type: ignore[misc] # likewise
+        except TimeoutError as error:
+            # Whoever reads and is cancelled has closed the connection.
+            raise NoAnswer("The server did not answer in time.") from error
         except ResponseError as error:
             if told_by(error) in _DEMOTED:
                 if self._known == _demotions[self._address]:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.backlog import Backlog
-from services.ingest.body import Patience, declared_length, read_body
+from services.ingest.body import declared_length, read_body
 from services.ingest.fetch import Fetcher
 from services.ingest.guard import Header, inspect
 from services.ingest.inbox import Inbox
@@ -30,6 +30,7 @@ from shared.access import admit
 from shared.blobs import BlobStore, blob_key
 from shared.errors import DarkroomError, InvalidParameter, InvalidRequest
 from shared.events import FilterSpec, ImageUploaded
+from shared.patience import Patience
 from shared.quotas import Quotas
 from shared.submission import Idempotency, Submission, Submitter, partition_for
 

@@ -1,10 +1,11 @@
-"""How long a request may keep its body to itself."""
+"""How long a task may wait, kept by one timer for all."""
 
 import asyncio
+import time
 
 import pytest
 
-from services.ingest.body import Patience
+from shared.patience import Patience
 
 
 @pytest.fixture
@@ -33,6 +34,15 @@ async def test_many_wait_each_for_their_own_time(patience: Patience) -> None:
     assert [type(outcome) for outcome in await outcomes] == [TimeoutError, bool, TimeoutError]
 
 
+async def test_what_came_while_the_loop_was_held_up_is_taken(patience: Patience) -> None:
+    event = asyncio.Event()
+    waiting = asyncio.create_task(patience.wait(event.wait()))
+    await asyncio.sleep(0)
+    time.sleep(0.1)  # noqa: ASYNC251 - it is the loop that is held up
+    event.set()
+    assert await waiting
+
+
 async def test_a_task_that_somebody_else_stops_is_stopped(patience: Patience) -> None:
     waiting = asyncio.create_task(patience.wait(asyncio.Event().wait()))
     await asyncio.sleep(0)
@@ -44,6 +54,7 @@ async def test_a_task_that_somebody_else_stops_is_stopped(patience: Patience) ->
 async def test_stopped_and_late_at_one_time_is_stopped(patience: Patience) -> None:
     waiting = asyncio.create_task(patience.wait(asyncio.Event().wait()))
     await asyncio.sleep(0)
+    # The one moment that no clock can be made to meet.
     patience._waiting[waiting] = 0
     patience._look()
     waiting.cancel()
