@@ -60,7 +60,8 @@ def encode(picture: Picture, recipe: Recipe) -> Encoded:
     """Encode one picture. Raises InvalidParameter for one that is too long for the format, OutOfMemory."""
     _check_size(picture, recipe.format)
     pixels = _planes(picture, alpha=recipe.format != "jpeg")
-    kinds, blocks = _blocks(_fitting(recipe.metadata, grey=picture.colour.ndim == 2))
+    # WebP has no grey: OpenCV writes colour.
+    kinds, blocks = _blocks(_fitting(recipe.metadata, grey=pixels.ndim == 2 and recipe.format != "webp"))
     extension, options = _EXTENSION[recipe.format], _options(recipe)
     if kinds:
         done, data = cv2.imencodeWithMetadata(extension, pixels, kinds, blocks, options)

@@ -80,6 +80,17 @@ def test_a_profile_does_not_go_with_a_picture_of_another_colour_space(store: Blo
     assert containers.metadata("jpeg", data).icc is None
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("webp", "L"), ("png", "LA"), ("png", "L")])
+def test_a_grey_profile_goes_with_what_is_written_in_grey(kind: str, mode: str, store: BlobStore, ask: Ask) -> None:
+    # What the profile says of itself decides.
+    profile = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    image = pillow(scene(40, 64)).convert("L")
+    if mode == "LA":
+        image = Image.merge("LA", [image, Image.fromarray(noise(40, 64, 1))])
+    data = made(develop(ask(by_pillow(image, "PNG", icc_profile=profile), format=kind), store), store)
+    assert containers.metadata(kind, data).icc == (profile if (kind, mode) == ("png", "L") else None)
+
+
 @pytest.mark.parametrize(("given", "expected"), [(None, "420"), ("420", "420"), ("422", "422"), ("444", "444")])
 def test_subsampling_of_a_jpeg_is_as_asked(given: str | None, expected: str, store: BlobStore, ask: Ask) -> None:
     data = made(develop(ask(encoded(".jpg", scene(40, 64)), subsampling=given), store), store)
