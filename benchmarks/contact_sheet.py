@@ -30,6 +30,8 @@ COLUMNS: Final = 5
 #: Width and height in pixels of a picture, and the height of the strip with its name.
 CELL: Final = (226, 150)
 STRIP: Final = 26
+#: Pixels of white around both, on two sides together.
+FRAME: Final = 8
 
 
 def sheet() -> Pixels:
@@ -51,7 +53,7 @@ def _cell(pixels: Pixels, name: str) -> Pixels:
     if scale < 1:
         colour = cv2.resize(colour, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     height, width = colour.shape[:2]
-    cell = np.full((CELL[1] + STRIP + 8, CELL[0] + 8, 3), 255, np.uint8)
+    cell = np.full((CELL[1] + STRIP + FRAME, CELL[0] + FRAME, 3), 255, np.uint8)
     top, left = 4 + (CELL[1] - height) // 2, 4 + (CELL[0] - width) // 2
     cell[top : top + height, left : left + width] = colour
     cv2.putText(cell, name, (6, CELL[1] + 22), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1, cv2.LINE_AA)

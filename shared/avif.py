@@ -1,4 +1,4 @@
-"""What an AVIF file says of itself before a pixel is decoded: size, turn and colour profile.
+"""What an AVIF file says of itself before a pixel is decoded: size, turn, colour profile and EXIF.
 
 Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (items and their properties), AV1 Image File Format 1.1. Files come
 from strangers: offsets are checked, walks are bounded, and what is malformed raises ValueError.
@@ -42,6 +42,64 @@ def read_avif(data: bytes | memoryview) -> AvifHeader:
     properties = list(_boxes(_first(_boxes(iprp), b"ipco")))
     numbers = _associations(_first(_boxes(iprp), b"ipma")).get(primary, [])
     return _header([properties[number - 1] for number in numbers if 1 <= number <= len(properties)])
+
+
+def read_exif(data: bytes | memoryview, longest: int) -> bytes | None:
+    """The EXIF block (a TIFF structure) of at most `longest` bytes; none unless it lies in the file in one piece.
+
+    Raises ValueError for what `read_avif` cannot read.
+    """
+    whole = memoryview(data)
+    inside = dict(_boxes(_first(_boxes(whole), b"meta")[4:]))
+    iinf, iloc = inside.get(b"iinf"), inside.get(b"iloc")
+    if iinf is None or iloc is None:
+        return None
+    try:
+        item = _item_of(iinf, b"Exif")
+        start, length = _places(iloc).get(item, (0, 0)) if item is not None else (0, 0)
+        if not 4 < length <= longest or start + length > len(whole):
+            return None
+        # The first four bytes tell where behind them the block begins.
+        skipped = 4 + struct.unpack_from(">I", whole, start)[0]
+    except (struct.error, IndexError):  # a table that is cut short names nothing
+        return None
+    return bytes(whole[start + skipped : start + length]) or None
+
+
+def _item_of(iinf: memoryview, kind: bytes) -> int | None:
+    """The id of the first item of a kind (ISO/IEC 14496-12, 8.11.6)."""
+    for name, body in _boxes(iinf[6 if iinf[0] == 0 else 8 :]):
+        if name == b"infe" and len(body) >= 12 and body[0] in (2, 3):
+            wide = body[0] == 3
+            if bytes(body[10:14] if wide else body[8:12]) == kind:
+                return int.from_bytes(body[4 : 8 if wide else 6], "big")
+    return None
+
+
+def _places(iloc: memoryview) -> dict[int, tuple[int, int]]:
+    """Item id → where in the file it is and how long, of items that lie in one piece (ISO/IEC 14496-12, 8.11.3)."""
+    version, at = iloc[0], 6
+    offset_size, length_size = iloc[4] >> 4, iloc[4] & 15
+    base_size, index_size = iloc[5] >> 4, iloc[5] & 15 if version else 0
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        if at > len(iloc):
+            raise IndexError(at)
+        return int.from_bytes(iloc[at - size : at], "big")
+
+    found: dict[int, tuple[int, int]] = {}
+    id_size = 4 if version == 2 else 2
+    for _ in range(min(number(id_size), _MOST)):
+        item = number(id_size)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base, pieces = number(base_size), number(2)
+        places = [(number(index_size), number(offset_size), number(length_size)) for _ in range(min(pieces, _MOST))]
+        if len(places) == 1 and method == 0:
+            found[item] = (base + places[0][1], places[0][2])
+    return found
 
 
 def _header(properties: list[_Box]) -> AvifHeader:

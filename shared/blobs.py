@@ -7,7 +7,7 @@ or by a lifecycle rule of the store. Any other key inside the store may be named
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,12 +99,15 @@ class BlobStore:
         self.url = url
         self._store, self._folder = _open(url, create=create)
 
-    def get(self, key: str) -> memoryview:
-        """The bytes of one object, without a copy."""
+    def get(self, key: str, *, check: Callable[[int], None] | None = None) -> memoryview:
+        """The bytes of one object, without a copy; `check` is told how many before they are read, and may raise."""
         with self._translated(key):
             if self._folder is not None:
-                return self._folder.read(check_key(key))
-            return memoryview(obstore.get(self._store, check_key(key)).bytes())
+                return self._folder.read(check_key(key), check)
+            answer = obstore.get(self._store, check_key(key))
+            if check is not None:
+                check(answer.meta["size"])
+            return memoryview(answer.bytes())
 
     async def get_async(self, key: str) -> memoryview:
         with self._translated(key):

@@ -38,7 +38,8 @@ class Output(msgspec.Struct, omit_defaults=True, frozen=True):
     lossless: bool = False
     #: Chroma subsampling of a jpeg: 420, 422 or 444; none means 420. Other formats take no notice.
     subsampling: str | None = None
-    #: What stays of the source's metadata: none, icc (the colour profile) or all (profile and EXIF).
+    #: What stays of the source's metadata: none, icc (the colour profile) or all (profile and EXIF). A picture that
+    #: nothing is done to (no filters, this output as it is) is its own result, whatever it carries.
     metadata: str = "icc"
     #: first: the first picture of an animation; all: every one, written as webp, png or avif.
     frames: str = "first"

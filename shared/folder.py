@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import getrandbits
@@ -45,9 +45,11 @@ class Folder:
         #: When writes may hold the event loop again (monotonic).
         self._quick_from = 0.0
 
-    def read(self, key: str) -> memoryview:
-        """All bytes of the object under `key`."""
-        self.find(key)
+    def read(self, key: str, check: Callable[[int], None] | None = None) -> memoryview:
+        """All bytes of the object under `key`; `check` is told how many there are before they are read."""
+        size = self.find(key)
+        if check is not None:
+            check(size)
         with (self.root / key).open("rb", buffering=0) as file:
             return memoryview(file.readall())
 
@@ -55,11 +57,13 @@ class Folder:
         """Whether there is a file of this name at the top."""
         return os.path.exists(f"{self._root}/{name}")  # noqa: PTH110 - see `write`
 
-    def find(self, key: str) -> None:
-        """Raise unless there is an object under `key`."""
+    def find(self, key: str) -> int:
+        """The bytes of the object under `key`. Raises unless there is one."""
         with _no_such_name(key):
-            if not stat.S_ISREG((self.root / key).stat().st_mode):
+            found = (self.root / key).stat()
+            if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file", key)
+        return found.st_size
 
     def write(self, key: str, data: bytes | memoryview) -> int:
         """Put `data` under `key`, replacing what is there; returns its bytes.

@@ -38,7 +38,8 @@ Filters = Annotated[
         "-f",
         metavar="FILTER",
         autocompletion=complete_filter,
-        help="A filter with its parameters, as in blur:size=9; repeat for a chain. See 'darkroom filters'.",
+        help="A filter with its parameters, as in blur:size=9; repeat for a chain. See 'darkroom filters'. Without one "
+        "a picture comes back as it is, EXIF included, unless --format or --quality changes it.",
     ),
 ]
 Preset = Annotated[

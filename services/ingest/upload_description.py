@@ -72,7 +72,8 @@ _TEXT: Final = {"type": "string"}
 PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "filters": {
         **_TEXT,
-        "description": "The chain of filters: a JSON array, or the short form. Empty: the image is only re-encoded.",
+        "description": "The chain of filters: a JSON array, or the short form. Empty: the image is only "
+        "re-encoded, and where nothing else is asked for either, it is its own result, byte for byte.",
         "examples": ["sepia,blur:size=9", '[{"name": "blur", "size": 9}]'],
     },
     "format": {
@@ -91,7 +92,8 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "lossless": {
         "type": "boolean",
         "default": False,
-        "description": "No sample may change: webp, and png, which never loses any.",
+        "description": "No sample may change: webp, and png, which never loses any. In animations this holds for all "
+        "that can be seen, not for the colour of what is wholly clear.",
     },
     "subsampling": {
         **_TEXT,
@@ -103,7 +105,9 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         **_TEXT,
         "enum": list(METADATA),
         "default": "icc",
-        "description": "What stays of the source's metadata: nothing, the colour profile, or profile and EXIF.",
+        "description": "What stays of the source's metadata: nothing, the colour profile, or profile and EXIF. An "
+        "image that nothing is done to is its own result and keeps all that it carries, also where it was taken; "
+        "none takes it out. The EXIF of a tiff source is never kept, and nothing in an avif animation.",
     },
     "frames": {
         **_TEXT,

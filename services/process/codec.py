@@ -12,6 +12,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from services.process import tiff
 from services.process.header import Header
 from services.process.limits import Limits
 from services.process.picture import Picture, Pixels
@@ -43,21 +44,27 @@ def decode(data: memoryview, header: Header, limits: Limits, at_least: Size | No
     if pixels is None:
         pixels = _any_format(data, header)
     limits.check_pixels(pixels.shape[1], pixels.shape[0])
-    return Decoded([_as_picture(pixels, header)], [0])
+    return Decoded([_as_picture(pixels, header, data)], [0])
 
 
 def decode_all(data: memoryview, header: Header, limits: Limits) -> Decoded:
-    """Decode every picture of an animation. Raises like `decode`, and TooManyFrames; pixels of all frames count."""
+    """Decode every picture of an animation; pixels of all of them count together.
+
+    Raises like `decode`, also for a later picture that is damaged, and TooManyFrames.
+    """
     allowed = limits.frames_of(header.width, header.height)
     found, animation = _guarded(lambda: cv2.imdecodeanimation(_bytes(data), 0, allowed + 1), header)
-    frames = list(animation.frames) if found else []
+    frames = list(animation.frames)
+    if frames and not found:
+        raise _undecodable(header)
     if len(frames) < 2:
         return decode(data, header, limits)
-    limits.check_frames(len(frames), header.width, header.height)
-    for frame in frames:
-        limits.check_pixels(frame.shape[1], frame.shape[0])
+    height, width = frames[0].shape[:2]
+    limits.check_pixels(width, height)
+    for size in ((header.width, header.height), (width, height)):
+        limits.check_frames(len(frames), *size)
     durations = [int(duration) for duration in np.asarray(animation.durations).reshape(-1)]
-    return Decoded([_as_picture(frame, header) for frame in frames], durations, int(animation.loop_count))
+    return Decoded([_as_picture(frame, header, data) for frame in frames], durations, int(animation.loop_count))
 
 
 def _jpeg(data: memoryview, at_least: Size | None) -> Pixels | None:
@@ -104,7 +111,9 @@ def _bytes(data: memoryview) -> Pixels:
     return np.frombuffer(data, np.uint8)
 
 
-def _as_picture(pixels: NDArray[Any], header: Header) -> Picture:
+def _as_picture(pixels: NDArray[Any], header: Header, data: memoryview) -> Picture:
+    if header.format == "tiff" and pixels.dtype != np.uint8:
+        pixels = tiff.as_meant(pixels, data)
     samples = _eight_bits(pixels)
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     if channels == 4:
@@ -112,7 +121,9 @@ def _as_picture(pixels: NDArray[Any], header: Header) -> Picture:
         colour = cv2.cvtColor(samples, cv2.COLOR_BGRA2BGR)
         if cv2.minMaxLoc(alpha)[0] == 255:
             return Picture(colour)
-        return Picture(_divided(colour, alpha) if header.format == "tiff" else colour, alpha)
+        if header.format == "tiff" and tiff.is_multiplied(pixels, data):
+            tiff.divide(colour, alpha)
+        return Picture(colour, alpha)
     if channels == 2:
         return Picture(cv2.extractChannel(samples, 0), cv2.extractChannel(samples, 1))
     return Picture(np.ascontiguousarray(samples.reshape(samples.shape[:2]) if channels == 1 else samples))
@@ -128,10 +139,3 @@ def _eight_bits(pixels: NDArray[Any]) -> Pixels:
         limited: Pixels = np.nan_to_num(pixels, nan=0.0).clip(0, 1)
         return cv2.convertScaleAbs(limited, alpha=255)
     raise CorruptImage("The samples of this picture are neither 8 nor 16 bits nor floats.")
-
-
-def _divided(colour: Pixels, alpha: Pixels) -> Pixels:
-    """Colour that libtiff multiplied by alpha, divided by it again and rounded; where alpha is 0 nothing is left."""
-    share = np.maximum(alpha, 1)[:, :, None].astype(np.uint32)
-    divided: Pixels = np.minimum((colour * np.uint32(255) + share // 2) // share, 255).astype(np.uint8)
-    return divided

@@ -1,7 +1,8 @@
-"""EXIF and ICC data inside JPEG, PNG, WebP and AVIF files, found without decoding.
+"""EXIF and ICC data inside JPEG, PNG, WebP, AVIF and TIFF files, found without decoding.
 
 Sources: ITU-T T.81 annex B and JEITA CP-3451 (JPEG, EXIF), ICC.1:2022 annex B.4 (profiles in JPEG), W3C PNG third
-edition, RFC 9649 (WebP). Files come from strangers: what is malformed ends the walk, it never raises.
+edition, RFC 9649 (WebP), ICC.1:2022 annex B.3 (TIFF). Files come from strangers: what is malformed ends the walk, it
+never raises.
 """
 
 import struct
@@ -10,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shared.avif import read_avif
+from services.process import directory
+from shared.avif import read_avif, read_exif
 
 _EXIF_HEAD: Final = b"Exif\x00\x00"
 _ICC_HEAD: Final = b"ICC_PROFILE\x00"
 #: A profile or EXIF block is never longer than this many bytes; a longer one is dropped.
 LONGEST_BLOCK: Final = 4 * 1024 * 1024
-#: The EXIF tag of the orientation.
-_ORIENTATION: Final = 0x0112
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,11 @@ class Metadata:
 
 
 def metadata(kind: str, data: memoryview) -> Metadata:
-    """The metadata of a `jpeg`, `png` or `webp` file; of an `avif` file its profile; of others none."""
-    read = {"jpeg": _of_jpeg, "png": _of_png, "webp": _of_webp, "avif": _of_avif}.get(kind)
+    """The metadata of a `jpeg`, `png`, `webp` or `avif` file; of a `tiff` file its profile; of others none.
+
+    The EXIF of a TIFF file is spread over the file itself, among what tells its pixels, and stays there.
+    """
+    read = {"jpeg": _of_jpeg, "png": _of_png, "webp": _of_webp, "avif": _of_avif, "tiff": _of_tiff}.get(kind)
     return read(data) if read else Metadata()
 
 
@@ -57,17 +60,9 @@ def upright(exif: bytes) -> bytes:
 
 def _orientation_place(exif: bytes) -> tuple[str, int] | None:
     """Byte order and offset of the orientation's value in the first directory."""
-    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(exif[:4])
-    if order is None or len(exif) < 14:
-        return None
-    start = struct.unpack_from(f"{order}I", exif, 4)[0]
-    if start + 2 > len(exif):
-        return None
-    entries = struct.unpack_from(f"{order}H", exif, start)[0]
-    for offset in range(start + 2, min(start + 2 + 12 * entries, len(exif) - 11), 12):
-        tag, kind, count = struct.unpack_from(f"{order}HHI", exif, offset)
-        if (tag, kind, count) == (_ORIENTATION, 3, 1):
-            return order, offset + 8
+    for field in directory.fields(exif):
+        if (field.tag, field.kind, field.length) == (directory.ORIENTATION, directory.SHORT, 1):
+            return field.order, field.at
     return None
 
 
@@ -152,4 +147,8 @@ def _of_webp(data: memoryview) -> Metadata:
 
 
 def _of_avif(data: memoryview) -> Metadata:
-    return Metadata(icc=read_avif(data).icc)
+    return Metadata(read_exif(data, LONGEST_BLOCK), read_avif(data).icc)
+
+
+def _of_tiff(data: memoryview) -> Metadata:
+    return Metadata(icc=directory.block(data, directory.ICC_PROFILE, LONGEST_BLOCK))

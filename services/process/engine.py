@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 #: Packages that pixels depend on.
-_PACKAGES: Final = ("numba", "numpy", "opencv-python-headless", "simplejpeg")
+_PACKAGES: Final = ("imagesize", "numba", "numpy", "opencv-python-headless", "simplejpeg")
 #: Modules of this package that pixels depend on, beside every filter.
 _MODULES: Final = (
-    "chain.py", "codec.py", "containers.py", "encoder.py", "header.py", "kernels.py", "orientation.py", "output.py",
-    "picture.py", "pipeline.py", "registry.py", "tones.py",
+    "chain.py", "codec.py", "containers.py", "directory.py", "embed.py", "encoder.py", "header.py", "kernels.py",
+    "orientation.py", "output.py", "picture.py", "pipeline.py", "registry.py", "tiff.py", "tones.py",
 )  # fmt: skip
 
 

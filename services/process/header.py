@@ -50,6 +50,11 @@ class Header:
     def media_type(self) -> str:
         return MEDIA_TYPES[self.format]
 
+    @property
+    def turn(self) -> int:
+        """The orientation that decoded pixels still have: OpenCV turns those of a TIFF file, even where told not to."""
+        return 1 if self.format == "tiff" else self.orientation
+
 
 def format_of(data: memoryview) -> str | None:
     """The format that the first bytes name, none when it is not one of ours."""

@@ -51,6 +51,10 @@ class Limits(msgspec.Struct, frozen=True):
                 f"The animation has more than {self.pixels} pixels in all its frames.", allowed=self.pixels
             )
 
+    def of_each(self, frames: int) -> "Limits":
+        """The limits of each of so many frames, which share the pixels that are allowed."""
+        return msgspec.structs.replace(self, pixels=self.pixels // frames) if frames > 1 else self
+
     def check_filters(self, count: int) -> None:
         """Raise TooManyFilters when a chain has too many of them."""
         if count > self.filters:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from opentelemetry.trace import Span
 
+from services.process.filters import canonical
 from services.process.pipeline import result_key
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
@@ -79,7 +80,7 @@ def request(order: Order, settings: ProcessSettings) -> Request:
         job_id=order.job_id,
         source=upload.source,
         owner=upload.owner,
-        filters=upload.filters,
+        filters=_one_spelling(msgspec.json.encode(upload.filters)),
         output=upload.output,
         limits=settings.limits,
     )
@@ -136,6 +137,16 @@ def failure_of(error: DarkroomError) -> Failure:
 @lru_cache(maxsize=4096)
 def _key(digest: str, filters: bytes, output: Output, owner: str, day: str) -> str:
     return result_key(digest, msgspec.json.decode(filters, type=list[FilterSpec]), output, owner, day)
+
+
+@lru_cache(maxsize=4096)
+def _one_spelling(filters: bytes) -> list[FilterSpec]:
+    """The canonical chain, so that equal work is seen as the same; one that is wrong is left to the child to refuse."""
+    chain = msgspec.json.decode(filters, type=list[FilterSpec])
+    try:
+        return canonical(chain)
+    except DarkroomError:
+        return chain
 
 
 def _completed(upload: ImageUploaded, report: Report | None) -> ImageUploaded:

@@ -75,15 +75,15 @@ def develop(request: Request, store: BlobStore) -> Report:
 
 
 def load(work: Development) -> None:
-    """Fetch the source and name it by its content."""
-    work.data = work.store.get(work.request.source)
+    """Fetch the source, unless it is too long, and name it by its content."""
+    work.data = work.store.get(work.request.source, check=work.request.limits.check_bytes)
     work.source = Source(sha256=digest_of(work.data), bytes=len(work.data))
 
 
 def guard(work: Development) -> None:
     """Check everything that can be checked before a pixel is touched."""
     limits, data = work.request.limits, work.data
-    limits.check_bytes(len(data))
+    limits.check_bytes(len(data))  # it may have grown since it was asked for
     limits.check_filters(len(work.request.filters))
     work.chain = read_chain(work.request.filters)
     work.header = header = read_header(data)
@@ -119,16 +119,17 @@ def decode(work: Development) -> None:
         stored = upright_size(at_least, header.orientation) if at_least else None
         decoded = codec.decode(work.data, header, limits, stored)
     work.data = memoryview(b"")
-    decoded.frames = [turn_upright(frame, header.orientation) for frame in decoded.frames]
+    decoded.frames = [turn_upright(frame, header.turn) for frame in decoded.frames]
     work.decoded = decoded
 
 
 def filters(work: Development) -> None:
     """Run the chain."""
     decoded = _known(work.decoded)
+    limits = work.request.limits.of_each(len(decoded.frames))
     for number, frame in enumerate(decoded.frames):
         steps: list[Step] = []
-        decoded.frames[number] = run_chain(frame, work.chain, work.request.limits, steps)
+        decoded.frames[number] = run_chain(frame, work.chain, limits, steps)
         # With several frames a filter runs several times: from its first begin to its last end.
         began = work.filters or steps
         work.filters = [Step(a.name, a.start_ns, b.end_ns) for a, b in zip(began, steps, strict=True)]

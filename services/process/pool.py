@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, Final
 
@@ -89,11 +90,12 @@ class Pool:
         Raises TimedOut, WorkerCrashed and EngineFault. When every caller of the same work was cancelled, the child
         that does it is stopped.
         """
-        shared = self._running.get(request.work)
+        work = request.work
+        shared = self._running.get(work)
         if shared is None:
             turn: Turn[Worker] = Turn(bulk=bulk)
-            shared = self._running[request.work] = _Shared(asyncio.create_task(self._develop(request, turn)), turn)
-            shared.task.add_done_callback(lambda _: self._running.pop(request.work, None))
+            shared = self._running[work] = _Shared(asyncio.create_task(self._develop(request, turn)), turn)
+            shared.task.add_done_callback(partial(self._forget, work, shared))
         elif not bulk:
             self._turns.promote(shared.turn)
         shared.waiters += 1
@@ -102,7 +104,7 @@ class Pool:
         finally:
             shared.waiters -= 1
             if not shared.waiters and not shared.task.done():
-                self._running.pop(request.work, None)
+                self._forget(work, shared)
                 shared.task.cancel()
 
     async def close(self, grace: float) -> None:
@@ -119,6 +121,11 @@ class Pool:
         await asyncio.gather(*(child.kill() for child in self._workers | self._dying))
         self._workers.clear()
         self._dying.clear()
+
+    def _forget(self, work: tuple[Any, ...], shared: _Shared, _: object = None) -> None:
+        """Nobody joins this computation any more; a later one of the same work is left alone."""
+        if self._running.get(work) is shared:
+            del self._running[work]
 
     async def _develop(self, request: Request, turn: Turn[Worker]) -> Report:
         while not (child := await self._turns.child(turn)).take(request):

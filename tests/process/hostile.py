@@ -111,6 +111,17 @@ def _with_tiff_size(data: bytes, width: int, height: int) -> bytes:
     return bytes(changed)
 
 
+def with_two_sizes(data: bytes, width: int, height: int) -> bytes:
+    """The same TIFF with another size after the true one: libtiff takes the first, others the last."""
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    end = start + 2 + 12 * count
+    lies = b"".join(struct.pack("<HHII", tag, 4, 1, side) for tag, side in ((256, width), (257, height)))
+    directory = struct.pack("<H", count + 2) + data[start + 2 : end] + lies + bytes(4)
+    even = data + bytes(len(data) % 2)
+    return even[:4] + struct.pack("<I", len(even)) + even[8:] + directory
+
+
 def _many_frames(extension: str) -> bytes:
     animation = cv2.Animation()
     animation.frames = [np.full((16, 16, 3), n % 256, np.uint8) for n in range(2000)]
@@ -131,7 +142,8 @@ def _lying() -> Iterator[tuple[str, bytes]]:
     loop = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff" + b"\x69\x87\x04\x00\x01\x00\x00\x00\x08\x00\x00\x00" * 40
     segment = b"\xff\xe1" + struct.pack(">H", len(loop) + 2) + loop
     yield "jpeg with an endless exif", small[:2] + segment + small[2:]
-    for orientation in (0, 9, 65_535):
+    yield "tiff that says two sizes", with_two_sizes(encoded(".tiff", scene(2100, 2100)), 2, 2)
+    for orientation in (*range(10), 65_535):
         body = b"Exif\x00\x00II*\x00" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
         segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
         yield f"jpeg of orientation {orientation}", small[:2] + segment + small[2:]

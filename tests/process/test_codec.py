@@ -1,9 +1,11 @@
 """What goes in comes out, in every format, the right way up."""
 
+import dataclasses
 import struct
 from collections.abc import Callable
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from services.process.request import Request
 from shared.blobs import BlobStore
 from shared.errors import CorruptImage, TooManyPixels, UnsupportedMedia
 from shared.events import Output
+from tests.process.hostile import with_two_sizes
 from tests.process.pictures import encoded, noise, scene
 
 LOSSLESS = {"png": ".png", "tiff": ".tiff"}
@@ -134,7 +137,19 @@ def test_what_is_no_image_of_ours_is_unsupported(data: bytes) -> None:
         read_header(memoryview(data))
 
 
-def test_more_pixels_than_the_header_said_are_refused() -> None:
-    data = memoryview(encoded(".png", scene(40, 60)))
+@pytest.mark.parametrize("kind", EVERY)
+def test_more_pixels_than_the_header_said_are_refused(kind: str) -> None:
+    data = memoryview(encoded(EVERY[kind], scene(40, 60)))
+    lie = dataclasses.replace(read_header(data), width=2, height=2)
+    assert codec.decode(data, lie, Limits(pixels=2400)).frames[0].width == 60
     with pytest.raises(TooManyPixels):
-        codec.decode(data, read_header(data), Limits(pixels=100))
+        codec.decode(data, lie, Limits(pixels=2399))
+
+
+def test_a_file_that_says_two_sizes_is_held_to_what_it_holds(store: BlobStore, ask: Callable[..., Request]) -> None:
+    data = with_two_sizes(encoded(".tiff", scene(40, 60)), 2, 2)
+    header = read_header(memoryview(data))
+    assert (header.width, header.height) == (2, 2)
+    for allowed, code in ((2399, "too_many_pixels"), (2400, None)):
+        report = develop(msgspec.structs.replace(ask(data), limits=Limits(pixels=allowed)), store)
+        assert (report.error.code if report.error else None) == code

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.process import kernels
+from services.process import engine, kernels
 from services.process.engine import ENGINE_VERSION
 
 
@@ -58,3 +58,16 @@ def test_the_version_of_the_engine_is_told_without_numba_or_opencv_and_is_always
     )
     assert done.stdout.split() == [ENGINE_VERSION, "False"]
     assert len(ENGINE_VERSION) == 16
+
+
+def test_another_release_of_what_makes_pixels_is_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every package that the engine's modules import counts, but those that only move data about."""
+    releases = {"numba": "1"}
+    monkeypatch.setattr(engine, "version", lambda name: releases.setdefault(name, "1"))
+    before = engine.engine_version.__wrapped__()
+    assert before != ENGINE_VERSION
+    assert {*releases} == {"imagesize", "numba", "numpy", "opencv-python-headless", "simplejpeg"}
+    for name in releases:
+        releases[name] = "2"
+        assert engine.engine_version.__wrapped__() != before
+        releases[name] = "1"

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
+import tifffile
 from PIL import Image, ImageCms
 
 from services.process import containers
@@ -70,14 +71,24 @@ def test_metadata_is_kept_by_choice_and_never_turns_twice(kind: str, choice: str
     assert (header.format, header.width, header.height, header.orientation) == (kind, 40, 64, 1)
     kept = containers.metadata(kind, data)
     assert kept.icc == (None if choice == "none" else PROFILE)
-    if kind != "avif":
-        assert (kept.exif is not None) == (choice == "all")
-        assert kept.exif is None or (b"me\0" in kept.exif and containers.orientation_in(kept.exif) == 1)
+    assert (kept.exif is not None) == (choice == "all")
+    assert kept.exif is None or (b"me\0" in kept.exif and containers.orientation_in(kept.exif) == 1)
 
 
 def test_a_profile_does_not_go_with_a_picture_of_another_colour_space(store: BlobStore, ask: Ask) -> None:
     data = made(develop(ask(tagged(".jpg", scene(40, 64)), {"name": "grayscale"}), store), store)
     assert containers.metadata("jpeg", data).icc is None
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("webp", "L"), ("png", "LA"), ("png", "L")])
+def test_a_grey_profile_goes_with_what_is_written_in_grey(kind: str, mode: str, store: BlobStore, ask: Ask) -> None:
+    # What the profile says of itself decides.
+    profile = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    image = pillow(scene(40, 64)).convert("L")
+    if mode == "LA":
+        image = Image.merge("LA", [image, Image.fromarray(noise(40, 64, 1))])
+    data = made(develop(ask(by_pillow(image, "PNG", icc_profile=profile), format=kind), store), store)
+    assert containers.metadata(kind, data).icc == (profile if (kind, mode) == ("png", "L") else None)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "420"), ("420", "420"), ("422", "422"), ("444", "444")])
@@ -195,6 +206,25 @@ def test_palettes_become_colour_and_their_clear_entry_alpha(store: BlobStore, as
     clear = np.array(image) == 3
     made_of = pixels_of(made(develop(ask(by_pillow(image, "PNG", transparency=3), format="png"), store), store))
     np.testing.assert_array_equal(made_of[:, :, 3] == 0, clear)
+
+
+def test_a_deep_tiff_whose_zero_is_white_is_black_and_white_as_it_should(store: BlobStore, ask: Ask) -> None:
+    data = io.BytesIO()
+    tifffile.imwrite(data, noise(40, 64, 1).astype(np.uint16) * 257, photometric="miniswhite")
+    made_of = pixels_of(made(develop(ask(data.getvalue(), format="png"), store), store))
+    np.testing.assert_array_equal(made_of, 255 - noise(40, 64, 1))
+
+
+def test_a_deep_tiff_in_separate_planes_is_refused(store: BlobStore, ask: Ask) -> None:
+    data = io.BytesIO()
+    planes = np.ascontiguousarray(noise(40, 64).transpose(2, 0, 1)).astype(np.uint16)
+    tifffile.imwrite(data, planes, photometric="rgb", planarconfig="separate")
+    assert failure(develop(ask(data.getvalue()), store)) == "unsupported_media"
+
+
+def test_a_profile_of_a_tiff_is_kept(store: BlobStore, ask: Ask) -> None:
+    data = by_pillow(pillow(scene(40, 64)), "TIFF", icc_profile=PROFILE)
+    assert containers.metadata("png", made(develop(ask(data), store), store)).icc == PROFILE
 
 
 def test_grey_with_alpha_keeps_both(store: BlobStore, ask: Ask) -> None:

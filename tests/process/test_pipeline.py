@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
+from services.process import pipeline
 from services.process.limits import Limits
 from services.process.pipeline import develop, result_key
 from services.process.request import Request
@@ -69,6 +72,27 @@ def test_other_work_has_another_key(other: dict[str, object]) -> None:
     work = {"source_digest": "a" * 64, "filters": [{"name": "blur"}], "output": Output(), "owner": "local"}
     work["day"] = "2026-01-01"
     assert result_key(**work) != result_key(**{**work, **other})  # type: ignore[arg-type]
+
+
+def test_another_engine_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = ("a" * 64, [{"name": "blur"}], Output(), "local", "2026-01-01")
+    before = result_key(*work)
+    monkeypatch.setattr(pipeline, "ENGINE_VERSION", "another")
+    assert result_key(*work) != before
+
+
+def test_a_source_that_is_too_long_is_not_read(store: BlobStore, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = msgspec.structs.replace(ask(bytes(101)), limits=Limits(bytes=100))
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("its bytes were looked at")
+
+    monkeypatch.setattr(pipeline, "digest_of", read)
+    for name in ("open", "read_bytes"):
+        monkeypatch.setattr(Path, name, read)
+    report = develop(request, store)
+    assert report.error is not None
+    assert (report.error.code, report.retryable) == ("too_many_bytes", False)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,14 @@ async def test_a_hang_ends_at_the_time_limit_and_waiting_for_it_does_not_count(o
     assert pool.restarts == {"timed_out": 1}
 
 
+async def test_an_image_that_takes_too_long_fails_alone(opened: Open, ask: Ask, store: BlobStore) -> None:
+    pool = await opened(time_limit=1)
+    with pytest.raises(TimedOut, match="more than 1 s"):
+        await pool.develop(slow(store))
+    check(await pool.develop(good(ask)))
+    assert pool.restarts == {"timed_out": 1}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 async def test_an_image_that_needs_too_much_memory_fails_alone(opened: Open, ask: Ask, store: BlobStore) -> None:
     pool = await opened(memory_limit=64)
@@ -155,6 +163,21 @@ async def test_shared_work_goes_on_while_one_caller_is_left(opened: Open, store:
     check(await second)
     assert first.cancelled()
     assert not pool.restarts
+
+
+async def test_work_that_was_cancelled_and_begun_anew_is_shared_too(opened: Open, store: BlobStore) -> None:
+    pool = await opened(workers=2)
+    request = msgspec.structs.replace(slow(store), filters=SLOW[:2])
+    first = asyncio.create_task(pool.develop(request))
+    await until(lambda: pool.busy == 1)
+    first.cancel()
+    # comes in after the first has let go and before its work has ended
+    second = asyncio.create_task(pool.develop(request))
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await until(lambda: pool.restarts["cancelled"] == 1)
+    third = asyncio.create_task(pool.develop(request))
+    assert await second is await third
 
 
 async def test_a_child_that_has_grown_is_replaced_while_idle(opened: Open, store: BlobStore) -> None:

@@ -24,8 +24,10 @@ class Saturation(Parameters):
 
 @kernel("void(uint8[::1], uint8[::1], float32, uint8[::1])")
 def _saturate(source: Pixels, grey: Pixels, percent: float, target: Pixels) -> None:
-    """3N samples and their N greys to 3N: floor((grey · (100 - percent) + x · percent + 50) / 100), saturated.
+    """3N samples (uint8, BGR) and their N greys (uint8) to 3N: (grey · (100 - percent) + x · percent) / 100.
 
+    Rounded half up and saturated: each pixel moves on the line through its grey (BGR2GRAY), as in P. Haeberli and
+    D. Voorhies, "Image processing by interpolation and extrapolation", 1994.
     Sums are whole numbers below 2²⁴, so exact in float32; half of one more keeps the division by 100 exact too.
     """
     planes = np.empty((3, BLOCK), np.uint8)
