@@ -26,6 +26,7 @@ class AsyncClient(ClientBase):
     ) -> None:
         super().__init__(url, key=key, timeout=timeout, retry_for=retry_for)
         self._http = httpx.AsyncClient(**self._options)
+        self._store: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,6 +39,8 @@ class AsyncClient(ClientBase):
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self._store is not None:
+            await self._store.aclose()
 
     async def submit(self, images: Sequence[Source], **options: Unpack[UploadOptions]) -> Submitted:
         """Upload 1 to 64 images in one request; see UploadOptions for what can be asked."""
@@ -188,10 +191,11 @@ class AsyncClient(ClientBase):
 
     async def _send(self, step: Send) -> httpx.Response:
         content = step.body.pieces_async() if step.body is not None else None
-        request = self._http.build_request(
-            step.method, step.path, params=step.params, headers=step.headers, content=content
+        http = self._at_store(step.path) if step.at_store else self._http
+        request = http.build_request(
+            step.method, step.path, params=step.params or None, headers=step.headers, content=content
         )
-        response = await self._http.send(request, stream=True)
+        response = await http.send(request, stream=True)
         try:
             if step.into is None or not response.is_success:
                 await response.aread()
@@ -202,3 +206,9 @@ class AsyncClient(ClientBase):
             return response
         finally:
             await response.aclose()
+
+    def _at_store(self, address: str) -> httpx.AsyncClient:
+        """Connections to the object store, made when the service first leads there."""
+        if self._store is None:
+            self._store = httpx.AsyncClient(**self._store_options(address))
+        return self._store

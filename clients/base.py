@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from clients.calls import Call, Send, UploadOptions, answered, deleted, document, jobs_request, upload
+from clients.downloads import downloaded
 from clients.errors import WrongUsage
 from clients.models import Catalogue, DeadLetterPage, Job, Page, Queue, Submitted, WholeDeadLetter
 from clients.multipart import Image
@@ -51,6 +52,16 @@ class ClientBase:
             "trust_env": urlsplit(self.url).hostname not in _THIS_MACHINE,
         }
 
+    def _store_options(self, address: str) -> dict[str, Any]:
+        """What connections to an object store are made with: nothing of the service's, least of all its key."""
+        return {
+            "timeout": self._options["timeout"],
+            "limits": self._options["limits"],
+            # The bytes are taken as they are stored.
+            "headers": {"User-Agent": "darkroom-client", "Accept-Encoding": "identity"},
+            "trust_env": urlsplit(address).hostname not in _THIS_MACHINE,
+        }
+
     def _answered(self, request: Send) -> Call[httpx.Response]:
         return answered(request, url=self.url, retry_for=self.retry_for)
 
@@ -67,11 +78,13 @@ class ClientBase:
         return self._document(jobs_request(state=state, batch=batch, cursor=cursor, limit=limit), Page)
 
     def _bytes(self, job_id: str, which: str) -> Call[bytes]:
-        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/{which}"))
+        request = Send("GET", f"/v1/jobs/{job_id}/{which}", led_away=True)
+        response = yield from downloaded(request, url=self.url, retry_for=self.retry_for)
         return response.content
 
     def _save(self, job_id: str, path: Path) -> Call[int]:
-        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/result", into=path))
+        request = Send("GET", f"/v1/jobs/{job_id}/result", into=path, led_away=True)
+        response = yield from downloaded(request, url=self.url, retry_for=self.retry_for)
         return response.num_bytes_downloaded
 
     def _delete(self, job_id: str) -> Call[None]:

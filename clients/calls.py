@@ -38,6 +38,8 @@ class Send:
     """One request.
 
     `repeatable` says that sending it twice has the effect of once. With `into`, the answer's body is written there.
+    With `led_away` a 307 is an answer, too: it names the bytes at the object store. `at_store` is a request that goes
+    there, its `path` a whole address: the API key stays behind.
     """
 
     method: str
@@ -47,6 +49,8 @@ class Send:
     body: Body | None = None
     repeatable: bool = True
     into: Path | None = None
+    led_away: bool = False
+    at_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def answered(request: Send, *, url: str, retry_for: float) -> Call[httpx.Respons
             yield Pause(pause)
             continue
         assert response is not None  # noqa: S101 - a driver answers every Send with a response
-        if response.is_success:
+        if response.is_success or (request.led_away and response.status_code == httpx.codes.TEMPORARY_REDIRECT):
             return response
         later = response.status_code in LATER or (response.status_code in UNKNOWN and request.repeatable)
         if not later or not (pause := _pause(attempt, response, started + max(retry_for, _COURTESY))):

@@ -26,6 +26,7 @@ class Client(ClientBase):
     ) -> None:
         super().__init__(url, key=key, timeout=timeout, retry_for=retry_for)
         self._http = httpx.Client(**self._options)
+        self._store: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +39,8 @@ class Client(ClientBase):
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        if self._store is not None:
+            self._store.close()
 
     def submit(self, images: Sequence[Source], **options: Unpack[UploadOptions]) -> Submitted:
         """Upload 1 to 64 images in one request; see UploadOptions for what can be asked."""
@@ -185,10 +188,11 @@ class Client(ClientBase):
 
     def _send(self, step: Send) -> httpx.Response:
         content = step.body.pieces() if step.body is not None else None
-        request = self._http.build_request(
-            step.method, step.path, params=step.params, headers=step.headers, content=content
+        http = self._at_store(step.path) if step.at_store else self._http
+        request = http.build_request(
+            step.method, step.path, params=step.params or None, headers=step.headers, content=content
         )
-        response = self._http.send(request, stream=True)
+        response = http.send(request, stream=True)
         try:
             if step.into is None or not response.is_success:
                 response.read()
@@ -199,3 +203,9 @@ class Client(ClientBase):
             return response
         finally:
             response.close()
+
+    def _at_store(self, address: str) -> httpx.Client:
+        """Connections to the object store, made when the service first leads there."""
+        if self._store is None:
+            self._store = httpx.Client(**self._store_options(address))
+        return self._store
