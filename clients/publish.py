@@ -14,6 +14,7 @@ from clients.inputs import find
 from clients.items import Item
 from clients.outputs import check_output
 from clients.publisher import Publisher
+from clients.words import to_follow
 from infra import addresses
 from shared.events import Output
 from shared.keys import new_id
@@ -69,10 +70,10 @@ async def _publish(command: PublishCommand) -> int:
                     wait_for_room=command.wait_for_room,
                 )
                 for item, job_id in zip(chunk, published.jobs, strict=True):
-                    item.job_id, item.state = job_id, "queued"
+                    item.job_id, item.batch, item.state = job_id, batch, "queued"
                     display.changed(item)
-    if items and sys.stderr.isatty():
-        print(f"Follow them with 'darkroom watch --batch {batch}'.", file=sys.stderr)  # noqa: T201 - a hint for people
+    if items and sys.stderr.isatty() and not command.as_json:
+        print(to_follow(batch), file=sys.stderr)  # noqa: T201 - a hint for people
     return 1 if bad else 0
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from clients.display import write_json, write_lines
 from clients.errors import WrongUsage
 from clients.models import Job
-from clients.status import STYLES, table
+from clients.status import STYLES, fits_batches, table
 from clients.synchronous import Client
 
 #: Jobs that the live table shows; the others are counted.
@@ -68,7 +68,7 @@ def watch(job_id: str | None, *, batch: str | None, url: str | None, as_json: bo
         if as_json or not Console().is_terminal:
             _write(changes, seen, as_json=as_json)
         else:
-            _show(changes, seen)
+            _show(changes, seen, batches=batch is None)
     return 0 if set(seen.states) <= {"done"} else 1
 
 
@@ -94,20 +94,21 @@ def _write(changes: Iterator[Job], seen: Seen, *, as_json: bool) -> None:
             write_lines([f"{job.state:<10} {job.id} {job.name or job.source or ''}{reason}"])
 
 
-def _show(changes: Iterator[Job], seen: Seen) -> None:
+def _show(changes: Iterator[Job], seen: Seen, *, batches: bool) -> None:
     lock = Lock()
+    console = Console()
 
     def view() -> Group:
         with lock:
-            return _view(seen.jobs, seen.states)
+            return _view(seen.jobs, seen.states, batches=batches and fits_batches(console))
 
-    with Live(get_renderable=view, refresh_per_second=8):
+    with Live(console=console, get_renderable=view, refresh_per_second=8):
         for job in changes:
             with lock:
                 seen.take(job)
 
 
-def _view(jobs: list[Job], states: Counter[str]) -> Group:
+def _view(jobs: list[Job], states: Counter[str], *, batches: bool) -> Group:
     """Those under way first, then the newest, and how many there are in each state."""
     shown = sorted(jobs, key=lambda job: (job.terminal, job.id))
     under_way = [job for job in shown if not job.terminal]
@@ -115,4 +116,4 @@ def _view(jobs: list[Job], states: Counter[str]) -> Group:
     counts = Text()
     for state, count in sorted(states.items()):
         counts.append(f"{count} {state}  ", style=STYLES.get(state, ""))
-    return Group(table([*under_way, *ended][:_ROWS]), counts)
+    return Group(table([*under_way, *ended][:_ROWS], batches=batches), counts)
