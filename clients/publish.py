@@ -13,9 +13,11 @@ from clients.errors import WrongUsage
 from clients.inputs import find
 from clients.items import Item
 from clients.outputs import check_output
+from clients.program import program
 from clients.publisher import Publisher
 from clients.words import to_follow
 from infra import addresses
+from shared.errors import StorageUnavailable
 from shared.events import Output
 from shared.keys import new_id
 from shared.settings import Settings
@@ -41,11 +43,17 @@ class PublishCommand:
 
 
 def publish(command: PublishCommand) -> int:
-    """Run it; returns the exit code. Raises WrongUsage and DarkroomError."""
+    """Run it; returns the exit code. Raises WrongUsage, DarkroomError, and ConnectionError without a store."""
     check_output(None, command.format, as_json=command.as_json)
     if command.priority not in PRIORITIES:
         raise WrongUsage(f"--priority is one of {', '.join(PRIORITIES)}.")
-    return asyncio.run(_publish(command))
+    try:
+        return asyncio.run(_publish(command))
+    except StorageUnavailable as error:
+        raise ConnectionError(
+            f"{error.message}\nStart Darkroom with '{program()} up', name its --data-dir, or say with "
+            "DARKROOM_REDIS_URL and DARKROOM_BLOB_URL where Redis and the blobs are."
+        ) from error
 
 
 async def _publish(command: PublishCommand) -> int:

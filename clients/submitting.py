@@ -141,7 +141,8 @@ class Submitting:
             return
         self._are_fewer = True
         for item in items:
-            item.fail(code, str(error))
+            # The line names the file already.
+            item.fail(code, str(error).removeprefix(f"Image 1 ({_image(item).name}): "))
             self._end(item)
 
     async def _follow(self) -> None:

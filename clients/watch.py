@@ -22,6 +22,8 @@ from clients.synchronous import Client
 _ROWS: Final = 20
 #: Jobs that are kept as they are.
 _KEPT: Final = 1000
+#: Seconds that a service which went away meanwhile is waited for.
+_PATIENCE: Final = 300.0
 #: Seconds between looks at the newest jobs.
 _LOOK: Final = 1.0
 
@@ -63,13 +65,25 @@ def watch(job_id: str | None, *, batch: str | None, url: str | None, as_json: bo
     if job_id and batch:
         raise WrongUsage("Name a job or a batch, not both.")
     seen = Seen()
-    with Client(url) as client:
+    with Client(url, retry_for=0) as client:
+        _look(client, job_id, batch)
+        client.retry_for = _PATIENCE
         changes = client.events(job=job_id, batch=batch) if job_id or batch else _newest(client)
         if as_json or not Console().is_terminal:
             _write(changes, seen, as_json=as_json)
         else:
             _show(changes, seen, batches=batch is None)
     return 0 if set(seen.states) <= {"done"} else 1
+
+
+def _look(client: Client, job_id: str | None, batch: str | None) -> None:
+    """Say at once that the service is not there, or does not know what is named, before a table is shown."""
+    if batch:
+        client.batch(batch)
+    elif job_id:
+        client.job(job_id)
+    else:
+        next(client.jobs(page=1), None)
 
 
 def _newest(client: Client) -> Iterator[Job]:

@@ -34,7 +34,8 @@ def explain(error: Exception) -> tuple[str, int] | None:
             _FAILED,
         )
     if isinstance(error, UnknownFilter | InvalidParameter | InvalidRequest):
-        return f"{error.message}\nSee '{program()} filters'.", _USAGE
+        listing = "filters --presets" if error.details.get("parameter") == "preset" else "filters"
+        return f"{error.message}\nSee '{program()} {listing}'.", _USAGE
     if isinstance(error, DarkroomError):
         return f"{error.message} ({code_of(error)})", _FAILED
     if isinstance(error, WrongUsage):

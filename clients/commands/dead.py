@@ -11,7 +11,7 @@ app = typer.Typer(
     "\b\nExamples:\n  darkroom dead list\n  darkroom dead replay --all --rate 5",
     no_args_is_help=True,
 )
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
 
 

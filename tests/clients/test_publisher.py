@@ -165,3 +165,12 @@ async def test_it_does_not_block_an_event_loop(redis_url: str, blob_url: str) ->
     with pytest.raises(RuntimeError, match="running event loop"):
         publisher.publish([b"1"])
     await asyncio.to_thread(publisher.close)
+
+
+def test_the_command_says_what_to_do_where_nothing_runs(lonely: Command, unused_port: int, picture: Picture) -> None:
+    picture(lonely.folder / "cat.png")
+    lonely.environment |= {"DARKROOM_REDIS_URL": f"redis://127.0.0.1:{unused_port}/0", "DARKROOM_BLOB_URL": "memory://"}
+    outcome = lonely("publish", "cat.png")
+    assert (outcome.code, outcome.text) == (1, "")
+    assert "Redis did not answer" in outcome.errors
+    assert "up', name its --data-dir" in outcome.errors
