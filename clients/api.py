@@ -13,7 +13,18 @@ from clients.asynchronous import AsyncClient
 from clients.base import DEFAULT_URL, URL_VARIABLE
 from clients.calls import UploadOptions
 from clients.errors import Unreachable, WaitTimedOut, code_of
-from clients.models import Accepted, DeadLetter, FilterDocument, Job, Moment, Queue, Submitted, WholeDeadLetter
+from clients.models import (
+    Accepted,
+    Batch,
+    DeadLetter,
+    FilterDocument,
+    Job,
+    Moment,
+    Queue,
+    SharedLink,
+    Submitted,
+    WholeDeadLetter,
+)
 from clients.multipart import Image
 from clients.synchronous import Client
 
@@ -22,6 +33,7 @@ __all__ = [
     "URL_VARIABLE",
     "Accepted",
     "AsyncClient",
+    "Batch",
     "Client",
     "DeadLetter",
     "FilterDocument",
@@ -29,6 +41,7 @@ __all__ = [
     "Job",
     "Moment",
     "Queue",
+    "SharedLink",
     "Submitted",
     "Unreachable",
     "UploadOptions",

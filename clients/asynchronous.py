@@ -1,7 +1,8 @@
 """The asynchronous client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -9,11 +10,11 @@ from typing import Self, TypeVar, Unpack
 import httpx
 from httpx_sse import aconnect_sse
 
-from clients.base import ClientBase, Source
+from clients.base import ClientBase, Source, Which
 from clients.calls import Call, Pause, Send, UploadOptions, events_request
 from clients.files import replacing
 from clients.follow import Following
-from clients.models import DeadLetter, FilterDocument, Job, Queue, Submitted, WholeDeadLetter
+from clients.models import Batch, DeadLetter, FilterDocument, Job, Queue, SharedLink, Submitted, WholeDeadLetter
 
 _T = TypeVar("_T")
 
@@ -26,6 +27,7 @@ class AsyncClient(ClientBase):
     ) -> None:
         super().__init__(url, key=key, timeout=timeout, retry_for=retry_for)
         self._http = httpx.AsyncClient(**self._options)
+        self._store: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,6 +40,8 @@ class AsyncClient(ClientBase):
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self._store is not None:
+            await self._store.aclose()
 
     async def submit(self, images: Sequence[Source], **options: Unpack[UploadOptions]) -> Submitted:
         """Upload 1 to 64 images in one request; see UploadOptions for what can be asked."""
@@ -59,46 +63,54 @@ class AsyncClient(ClientBase):
 
     async def wait(self, job_id: str, *, within: float | None = None) -> Job:
         """The job once it has ended. Raises NotFound, WaitTimedOut after `within` seconds."""
-        async for job in self.events(job=job_id, within=within):
-            if job.terminal:
-                return job
+        async with aclosing(self.events(job=job_id, within=within)) as events:
+            async for job in events:
+                if job.terminal:
+                    return job
         return await self.job(job_id)
 
     async def wait_all(self, submitted: Submitted, *, within: float | None = None) -> list[Job]:
         """The jobs of one upload once all have ended, in its order. Raises WaitTimedOut after `within` seconds."""
         wanted = [job.id for job in submitted.jobs]
         ended: dict[str, Job] = {}
-        async for job in self.events(batch=submitted.batch, within=within):
-            if job.terminal:
-                ended[job.id] = job
-            if all(job_id in ended for job_id in wanted):
-                break
+        async with aclosing(self.events(batch=submitted.batch, within=within)) as events:
+            async for job in events:
+                if job.terminal:
+                    ended[job.id] = job
+                if all(job_id in ended for job_id in wanted):
+                    break
         return [ended[job_id] if job_id in ended else await self.job(job_id) for job_id in wanted]
 
     async def events(
-        self,
-        *,
-        job: str | None = None,
-        batch: str | None = None,
-        within: float | None = None,
-    ) -> AsyncIterator[Job]:
+        self, *, job: str | None = None, batch: str | None = None, within: float | None = None
+    ) -> AsyncGenerator[Job, None]:
         """Each job of a batch (or one job) now and after each change, until all have ended.
 
         Broken connections are resumed; nothing is told twice. Raises WaitTimedOut after `within` seconds.
         """
+        async with aclosing(self.changes(job=job, batch=batch, within=within)) as changes:
+            async for change in changes:
+                if isinstance(change, Job):
+                    yield change
+
+    async def changes(
+        self, *, job: str | None = None, batch: str | None = None, within: float | None = None
+    ) -> AsyncGenerator[Job | Batch, None]:
+        """The same, and of a batch at its end the Batch itself, once it is complete."""
         request = events_request(job=job, batch=batch)
         following = Following(self.url, within=within, retry_for=self.retry_for)
         while not following.finished:
             broken: httpx.TransportError | None = None
             try:
-                async for change in self._connection(request, following):
-                    yield change
+                async with aclosing(self._connection(request, following)) as connection:
+                    async for change in connection:
+                        yield change
             except httpx.TransportError as error:
                 broken = error
             if not following.finished:
                 await asyncio.sleep(following.pause_after(broken))
 
-    async def _connection(self, request: Send, following: Following) -> AsyncIterator[Job]:
+    async def _connection(self, request: Send, following: Following) -> AsyncGenerator[Job | Batch, None]:
         async with aconnect_sse(
             self._http,
             request.method,
@@ -111,8 +123,8 @@ class AsyncClient(ClientBase):
                 following.refused(source.response.status_code, await source.response.aread())
                 return
             async for event in source.aiter_sse():
-                if (job := following.take(event)) is not None:
-                    yield job
+                if (change := following.take(event)) is not None:
+                    yield change
                 if following.finished:
                     return
                 following.check_time()
@@ -128,6 +140,31 @@ class AsyncClient(ClientBase):
     async def save_result(self, job_id: str, path: Path) -> int:
         """Write the developed picture to a file, whole or not at all; returns its bytes."""
         return await self._drive(self._save(job_id, path))
+
+    async def share(self, job_id: str, which: Which = "result", *, seconds: int = 3600) -> SharedLink:
+        """A link that opens one picture without a key for that many seconds, a week at most. Raises NotFound, Expired.
+
+        Raises InvalidRequest where the service signs no links (DARKROOM_LINK_SECRET_FILE).
+        """
+        return await self._drive(self._share(job_id, which, seconds))
+
+    async def batch(self, batch_id: str) -> Batch:
+        """How far a batch is. Raises NotFound."""
+        return await self._drive(self._batch(batch_id))
+
+    async def close_batch(self, batch_id: str) -> Batch:
+        """Wait for no more jobs than the batch has, whatever was `expected`: some were refused, or are not sent.
+
+        If all have ended it is complete with that. Closing it again changes nothing. Raises NotFound.
+        """
+        return await self._drive(self._close_batch(batch_id))
+
+    async def save_archive(self, batch_id: str, path: Path) -> int:
+        """Write the results of a batch so far to a ZIP file, whole or not at all; returns its bytes.
+
+        Neither the archive nor a picture is ever whole in memory. Raises NotFound, NotDone when there is no result yet.
+        """
+        return await self._drive(self._archive(batch_id, path))
 
     async def delete(self, job_id: str) -> None:
         """Cancel a live job; delete an ended one with its bytes."""
@@ -188,10 +225,11 @@ class AsyncClient(ClientBase):
 
     async def _send(self, step: Send) -> httpx.Response:
         content = step.body.pieces_async() if step.body is not None else None
-        request = self._http.build_request(
-            step.method, step.path, params=step.params, headers=step.headers, content=content
+        http = self._at_store(step.path) if step.at_store else self._http
+        request = http.build_request(
+            step.method, step.path, params=step.params or None, headers=step.headers, content=content
         )
-        response = await self._http.send(request, stream=True)
+        response = await http.send(request, stream=True)
         try:
             if step.into is None or not response.is_success:
                 await response.aread()
@@ -202,3 +240,9 @@ class AsyncClient(ClientBase):
             return response
         finally:
             await response.aclose()
+
+    def _at_store(self, address: str) -> httpx.AsyncClient:
+        """Connections to the object store, made when the service first leads there."""
+        if self._store is None:
+            self._store = httpx.AsyncClient(**self._store_options(address))
+        return self._store

@@ -3,14 +3,25 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from clients.calls import Call, Send, UploadOptions, answered, deleted, document, jobs_request, upload
+from clients.downloads import downloaded
 from clients.errors import WrongUsage
-from clients.models import Catalogue, DeadLetterPage, Job, Page, Queue, Submitted, WholeDeadLetter
+from clients.models import (
+    Batch,
+    Catalogue,
+    DeadLetterPage,
+    Job,
+    Page,
+    Queue,
+    SharedLink,
+    Submitted,
+    WholeDeadLetter,
+)
 from clients.multipart import Image
 from shared.secret_files import SecretFileError, secret
 
@@ -21,6 +32,8 @@ KEY_VARIABLE: Final = "DARKROOM_API_KEY"
 _CONNECTIONS: Final = 32
 
 Source = Path | str | bytes | Image
+#: Which picture of a job.
+Which = Literal["result", "original"]
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 
 _T = TypeVar("_T")
@@ -51,6 +64,16 @@ class ClientBase:
             "trust_env": urlsplit(self.url).hostname not in _THIS_MACHINE,
         }
 
+    def _store_options(self, address: str) -> dict[str, Any]:
+        """What connections to an object store are made with: nothing of the service's, least of all its key."""
+        return {
+            "timeout": self._options["timeout"],
+            "limits": self._options["limits"],
+            # The bytes are taken as they are stored.
+            "headers": {"User-Agent": "darkroom-client", "Accept-Encoding": "identity"},
+            "trust_env": urlsplit(address).hostname not in _THIS_MACHINE,
+        }
+
     def _answered(self, request: Send) -> Call[httpx.Response]:
         return answered(request, url=self.url, retry_for=self.retry_for)
 
@@ -66,12 +89,29 @@ class ClientBase:
     def _page(self, state: str | None, batch: str | None, cursor: str | None, limit: int) -> Call[Page]:
         return self._document(jobs_request(state=state, batch=batch, cursor=cursor, limit=limit), Page)
 
-    def _bytes(self, job_id: str, which: str) -> Call[bytes]:
-        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/{which}"))
+    def _bytes(self, job_id: str, which: Which) -> Call[bytes]:
+        request = Send("GET", f"/v1/jobs/{job_id}/{which}", led_away=True)
+        response = yield from downloaded(request, url=self.url, retry_for=self.retry_for)
         return response.content
 
     def _save(self, job_id: str, path: Path) -> Call[int]:
-        response = yield from self._answered(Send("GET", f"/v1/jobs/{job_id}/result", into=path))
+        request = Send("GET", f"/v1/jobs/{job_id}/result", into=path, led_away=True)
+        response = yield from downloaded(request, url=self.url, retry_for=self.retry_for)
+        return response.num_bytes_downloaded
+
+    def _share(self, job_id: str, which: Which, seconds: int) -> Call[SharedLink]:
+        asked = {"what": which, "seconds": str(seconds)}
+        link = yield from self._document(Send("POST", f"/v1/jobs/{job_id}/links", asked), SharedLink)
+        return SharedLink(self.url + link.url, link.expires)
+
+    def _batch(self, batch_id: str) -> Call[Batch]:
+        return self._document(Send("GET", f"/v1/batches/{batch_id}"), Batch)
+
+    def _close_batch(self, batch_id: str) -> Call[Batch]:
+        return self._document(Send("POST", f"/v1/batches/{batch_id}/close"), Batch)
+
+    def _archive(self, batch_id: str, path: Path) -> Call[int]:
+        response = yield from self._answered(Send("GET", f"/v1/batches/{batch_id}/archive", into=path))
         return response.num_bytes_downloaded
 
     def _delete(self, job_id: str) -> Call[None]:

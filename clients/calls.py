@@ -38,6 +38,8 @@ class Send:
     """One request.
 
     `repeatable` says that sending it twice has the effect of once. With `into`, the answer's body is written there.
+    With `led_away` a 307 is an answer, too: it names the bytes at the object store. `at_store` is a request that goes
+    there, its `path` a whole address: the API key stays behind.
     """
 
     method: str
@@ -47,6 +49,8 @@ class Send:
     body: Body | None = None
     repeatable: bool = True
     into: Path | None = None
+    led_away: bool = False
+    at_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def answered(request: Send, *, url: str, retry_for: float) -> Call[httpx.Respons
             yield Pause(pause)
             continue
         assert response is not None  # noqa: S101 - a driver answers every Send with a response
-        if response.is_success:
+        if response.is_success or (request.led_away and response.status_code == httpx.codes.TEMPORARY_REDIRECT):
             return response
         later = response.status_code in LATER or (response.status_code in UNKNOWN and request.repeatable)
         if not later or not (pause := _pause(attempt, response, started + max(retry_for, _COURTESY))):
@@ -156,7 +160,10 @@ class UploadOptions(TypedDict, total=False):
     """What an upload can ask for; the service checks all of it.
 
     `filters` in the short form (`"sepia,blur:size=9"`), as JSON or as a list. `format` is jpeg, png, webp or avif,
-    none for the source's own; `quality` 1 to 100; `priority` normal or bulk; `webhook` an address to call at the end.
+    none for the source's own; `quality` 1 to 100; `lossless` that no sample changes (webp, png); `subsampling` of a
+    jpeg 420, 422 or 444; `metadata` that stays none, icc or all; `frames` of an animation first or all; `priority`
+    normal or bulk; `webhook` an address to call at the end. `name` is shown with the job, of one image: several have
+    those of their files, or of an Image.
     `batch` joins several uploads into one batch, which will have `expected` jobs in all. An upload is repeated after a
     lost answer only under an `idempotency_key`. `url` goes instead of images: the service fetches one from there, if it
     is set up to.
@@ -165,6 +172,11 @@ class UploadOptions(TypedDict, total=False):
     filters: str | Sequence[FilterSpec]
     format: str | None
     quality: int | None
+    lossless: bool
+    subsampling: str | None
+    metadata: str | None
+    frames: str | None
+    name: str | None
     priority: str
     webhook: str | None
     batch: str | None
@@ -174,14 +186,27 @@ class UploadOptions(TypedDict, total=False):
 
 
 def upload(images: Sequence[Image], options: UploadOptions) -> Send:
-    """The request that uploads images."""
+    """The request that uploads images. Raises ValueError for one name of several images."""
     given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     key = given.pop("idempotency_key", None)
     if not isinstance(filters := given.get("filters", ""), str):
         given["filters"] = msgspec.json.encode(filters).decode()
-    body = Body({name: str(value) for name, value in given.items() if value != ""}, images)
-    headers = body.headers | ({"Idempotency-Key": str(key)} if key is not None else {})
-    return Send("POST", "/v1/images", headers=headers, body=body, repeatable=key is not None)
+    headers = {"Idempotency-Key": str(key)} if key is not None else {}
+    fields = {option: _written(value) for option, value in given.items() if value != ""}
+    if (name := fields.pop("name", None)) is not None:
+        if len(images) > 1:
+            raise ValueError("name is of one image; give several as Image(content, name).")
+        if not images:  # A form tells the names of files alone.
+            params = {**fields, "name": name}
+            return Send("POST", "/v1/images", params=params, headers=headers, repeatable=key is not None)
+        images = [Image(images[0].content, name)]
+    body = Body(fields, images)
+    return Send("POST", "/v1/images", headers=body.headers | headers, body=body, repeatable=key is not None)
+
+
+def _written(value: object) -> str:
+    """A value as forms write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def events_request(*, job: str | None, batch: str | None) -> Send:

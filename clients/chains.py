@@ -1,6 +1,6 @@
 """The chain that a command line asks for, from presets and filters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -66,6 +66,10 @@ def _meant(name: str, known: Sequence[str]) -> str:
     """A guess at what somebody wanted who wrote the name of no filter; empty without one."""
     if name in (preset.name for preset in presets()):
         return f" (but a preset: --preset {name})"
+    return _like(name, known)
+
+
+def _like(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -74,6 +78,8 @@ def _preset(name: str) -> Preset:
     known = {preset.name: preset for preset in presets()}
     if name not in known:
         raise InvalidParameter(
-            f"There is no preset {name!r}; there are {', '.join(known)}.", parameter="preset", allowed=list(known)
+            f"There is no preset {name!r}{_like(name, known)}; there are {', '.join(known)}.",
+            parameter="preset",
+            allowed=list(known),
         )
     return known[name]

@@ -7,8 +7,13 @@ import os
 import sys
 
 import typer
+from typer.main import get_command
 
 from clients.commands import bench, chaos, dead, develop, filters, keys, publish, status, submit, test, up
+from clients.program import NAME, program, told_to
+
+#: Set by a shell that asks what to offer after a Tab.
+_COMPLETING = "_DARKROOM_COMPLETE"
 
 app = typer.Typer(
     name="darkroom",
@@ -39,12 +44,12 @@ def main() -> None:
     Codes: 0 all is done, 1 something failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
     try:
-        if os.environ.get("_DARKROOM_COMPLETE") == "complete_bash":
+        if os.environ.get(_COMPLETING) == "complete_bash":
             from clients.completion import in_bash  # noqa: PLC0415 - only a Tab needs it
 
-            in_bash(app)
+            in_bash(_run)
         else:
-            app()
+            _run()
     except Exception as error:
         from clients.words import explain  # noqa: PLC0415 - only needed when something went wrong
 
@@ -54,6 +59,20 @@ def main() -> None:
         message, code = explained
         print(message, file=sys.stderr)  # noqa: T201 - said to the person at the terminal
         sys.exit(code)
+
+
+def _run() -> None:
+    command = get_command(app)
+    taught = any(argument.startswith(("--install-completion", "--show-completion")) for argument in sys.argv[1:])
+    if taught or _COMPLETING in os.environ:
+        from clients.completion import call_what_was_typed  # noqa: PLC0415 - as above
+
+        call_what_was_typed()
+        name = NAME
+    else:
+        told_to(command)
+        name = program()
+    command(prog_name=name, complete_var=_COMPLETING)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Only the standard library is used, because a Tab must not wait.
 
 import json
 import os
+import re
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +19,9 @@ _PRESETS: Final = Path(__file__).parent.parent / "services" / "ingest" / "web" /
 #: Seconds that a Tab waits for the service.
 _PATIENCE: Final = 0.5
 
+
+#: How scripts of these shells say the first word of the line.
+_FIRST_WORD: Final = {"zsh": "${~words[1]}", "fish": "(commandline -po)[1]"}
 
 #: Where bash ends a word (COMP_WORDBREAKS), of what chains have in them.
 _BREAKS: Final = frozenset(":=")
@@ -44,6 +48,19 @@ def in_bash(answer: Callable[[], object]) -> None:
             answer()
     finally:
         sys.stdout.writelines(f"{line.removeprefix(known)}\n" for line in answers.getvalue().splitlines())
+
+
+def call_what_was_typed() -> None:
+    """Let the scripts for zsh and fish ask the program that was typed, as that for bash does.
+
+    A shell takes them for `./darkroom` as well, by its last part, but a checkout need not be on PATH.
+    """
+    from typer import _completion_shared  # noqa: PLC0415 - only a shell that is taught needs it
+
+    scripts: dict[str, str] = _completion_shared._completion_scripts  # noqa: SLF001 - typer has no other place for it
+    for shell, word in _FIRST_WORD.items():
+        asking = re.compile(rf"(complete_{shell} [^\n]*?)%\(prog_name\)s(?=[)\"])")
+        scripts[shell] = asking.sub(rf"\g<1>{word}", scripts[shell])
 
 
 def complete_preset(incomplete: str) -> list[tuple[str, str]]:

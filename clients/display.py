@@ -55,11 +55,14 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
-            if error is None and self._ended > 1:
-                took = time.monotonic() - self._started
-                self._console.print(f"{self._ended} pictures in {took:.1f} s, {self._failed} failed", highlight=False)
+        self.close()
+        if self._console.is_terminal and error is None and self._ended > 1:
+            took = time.monotonic() - self._started
+            self._console.print(f"{self._ended} pictures in {took:.1f} s, {self._failed} failed", highlight=False)
+
+    def close(self) -> None:
+        """Take the live view away; nothing when that was done."""
+        self._live.stop()
 
     def changed(self, item: Item) -> None:
         """Show an item's new state."""

@@ -12,7 +12,7 @@ from httpx_sse import ServerSentEvent
 
 from clients.calls import LATER, UNKNOWN, reason_of
 from clients.errors import Unreachable, WaitTimedOut, from_problem
-from clients.models import Job, decode
+from clients.models import Batch, Job, decode
 
 #: Seconds without a byte after which a connection counts as broken; the service sends keep-alives well within it.
 _SILENCE: Final = 60.0
@@ -32,6 +32,7 @@ class Following:
         self.finished = False
         self._last_id: str | None = None
         self._versions: dict[str, int] = {}
+        self._completed = False
         self._until = None if within is None else time.monotonic() + within
         self._retry_for = retry_for
         self._broken_since: float | None = None
@@ -47,14 +48,18 @@ class Following:
         """The time limits of the next read."""
         return httpx.Timeout(10.0, read=max(0.05, min(_SILENCE, self._left())))
 
-    def take(self, event: ServerSentEvent) -> Job | None:
-        """The job that an event tells of; none when it is the end or was seen before."""
+    def take(self, event: ServerSentEvent) -> Job | Batch | None:
+        """The job that an event tells of, or the batch that is complete; none for what is no news."""
         self._broken_since, self._failures = None, 0
         if event.event == "end":
             self.finished = True
             return None
         if not event.data:
             return None  # A comment or a setting of the stream, which is no event (HTML, 9.2.6).
+        if event.event == "batch.completed":
+            return self._batch(event)
+        if event.event != "message":
+            return None  # What only a newer service tells.
         job: Job = decode(event.data.encode(), Job)
         version = int(event.id) if event.id.isdecimal() else None
         if version is not None:
@@ -63,6 +68,12 @@ class Following:
                 return None
             self._versions[job.id] = version
         return job
+
+    def _batch(self, event: ServerSentEvent) -> Batch | None:
+        """The batch once, though a connection may break between this and the end."""
+        told, self._completed = self._completed, True
+        batch: Batch = decode(event.data.encode(), Batch)
+        return None if told else batch
 
     def refused(self, status: int, body: bytes) -> None:
         """The service answered with an error: try again when it says 'later', else raise it."""

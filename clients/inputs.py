@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from clients.errors import WrongUsage
 from clients.multipart import Image
+from clients.program import program
 
 #: How standard input and output are named.
 STANDARD: Final = "-"
@@ -123,7 +124,7 @@ def find(names: Sequence[str], *, fetched: bool = False) -> tuple[list[Input], l
 
 def _remote(url: str, *, fetched: bool) -> Input:
     if not fetched:
-        raise WrongUsage(f"{url} is an address; only 'darkroom submit' takes those, for the service fetches them.")
+        raise WrongUsage(f"{url} is an address; only '{program()} submit' takes those, for the service fetches them.")
     name = "".join(filter(str.isprintable, Path(unquote(urlsplit(url).path)).name)).lstrip(".") or "image"
     suffix = Path(name).suffix.lower().lstrip(".")
     return Input(Image(b"", name), _TYPES.get(suffix, ""), url=url)

@@ -14,7 +14,10 @@ ItemState = Literal["waiting", "uploading", "queued", "processing", "saving", "d
 
 @dataclass(slots=True)
 class Item:
-    """`path` is where the result goes; none means nowhere, or standard output. `job_id` is known once accepted."""
+    """`path` is where the result goes; none means nowhere, or standard output.
+
+    `job_id` and `batch` are known once it is accepted.
+    """
 
     index: int
     shown: str
@@ -22,6 +25,7 @@ class Item:
     path: Path | None = None
     state: ItemState = "waiting"
     job_id: str | None = None
+    batch: str | None = None
     job: Job | None = None
     output: str | None = None
     error: dict[str, str] | None = None
@@ -50,6 +54,7 @@ class Item:
             "file": self.shown,
             "state": self.state,
             "id": self.job_id,
+            "batch": self.batch,
             "output": self.output,
             "error": self.error,
             "job": job,

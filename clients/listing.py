@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from rich.console import Console
@@ -14,12 +14,10 @@ from clients.chains import presets
 from clients.display import write_json, write_lines
 from clients.errors import WrongUsage
 from clients.models import DeadLetter
+from clients.program import program
 from clients.status import wide_console
 from clients.synchronous import Client
 from shared.errors import Expired, NotFailed, NotFound, UnknownFilter
-
-#: Dead letters replayed per second at most, as the service does by itself (`DARKROOM_REPLAY_RATE`).
-_REPLAY_RATE: Final = 50.0
 
 
 def list_filters(names: Sequence[str], *, url: str | None, as_json: bool) -> int:
@@ -91,16 +89,22 @@ def show_dead(letter_id: str, *, url: str | None, as_json: bool) -> int:
 
 
 def settle_dead(
-    action: Literal["replay", "drop"], ids: Sequence[str], *, everything: bool, url: str | None, as_json: bool
+    action: Literal["replay", "drop"],
+    ids: Sequence[str],
+    *,
+    everything: bool,
+    url: str | None,
+    as_json: bool,
+    rate: float | None = None,
 ) -> int:
-    """Replay or drop dead letters; returns 1 when one was not there, or its job cannot run again."""
+    """Replay or drop dead letters, at most `rate` per second; returns 1 when one was not there or cannot run again."""
     if everything == bool(ids):
-        raise WrongUsage("Name the dead letters, or --all.")
+        raise WrongUsage(f"Name the dead letters, or --all. '{program()} dead list' has them.")
     missing = False
     with Client(url, retry_for=0) as client:
         for number, letter_id in enumerate(ids or [letter.id for letter in client.dead_letters()]):
-            if number and action == "replay":
-                time.sleep(1 / _REPLAY_RATE)
+            if number and rate is not None:
+                time.sleep(1 / rate)
             try:
                 client.replay(letter_id) if action == "replay" else client.drop(letter_id)
                 outcome = "replayed" if action == "replay" else "dropped"

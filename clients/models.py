@@ -9,6 +9,8 @@ from shared.events import Failure, FilterSpec, Output
 
 __all__ = [
     "Accepted",
+    "Batch",
+    "BatchLinks",
     "DeadLetter",
     "Failure",
     "FilterDocument",
@@ -19,6 +21,7 @@ __all__ = [
     "Page",
     "Queue",
     "Rates",
+    "SharedLink",
     "State",
     "Stream",
     "Submitted",
@@ -115,6 +118,40 @@ class Submitted(msgspec.Struct, frozen=True):
 
     batch: str
     jobs: list[Accepted]
+
+
+class BatchLinks(msgspec.Struct, frozen=True):
+    """Paths at the service, relative to its address."""
+
+    self: str = ""
+    jobs: str = ""
+    events: str = ""
+    archive: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch: how many jobs it has, how many of them ended, and how many are in each state.
+
+    `expected` is how many it will have in all, where that was said. It is `complete` once all have ended and as many
+    as expected are there.
+    """
+
+    id: str
+    owner: str = ""
+    created: datetime | None = None
+    expected: int | None = None
+    total: int = 0
+    terminal: int = 0
+    complete: bool = False
+    counts: dict[str, int] = {}
+    links: BatchLinks = BatchLinks()
+
+
+class SharedLink(msgspec.Struct, frozen=True):
+    """An address that opens one picture without a key until it expires, or until the job is deleted."""
+
+    url: str
+    expires: datetime
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -13,8 +13,11 @@ from clients.errors import WrongUsage
 from clients.inputs import find
 from clients.items import Item
 from clients.outputs import check_output
+from clients.program import program
 from clients.publisher import Publisher
+from clients.words import to_follow
 from infra import addresses
+from shared.errors import StorageUnavailable
 from shared.events import Output
 from shared.keys import new_id
 from shared.settings import Settings
@@ -40,11 +43,17 @@ class PublishCommand:
 
 
 def publish(command: PublishCommand) -> int:
-    """Run it; returns the exit code. Raises WrongUsage and DarkroomError."""
+    """Run it; returns the exit code. Raises WrongUsage, DarkroomError, and ConnectionError without a store."""
     check_output(None, command.format, as_json=command.as_json)
     if command.priority not in PRIORITIES:
         raise WrongUsage(f"--priority is one of {', '.join(PRIORITIES)}.")
-    return asyncio.run(_publish(command))
+    try:
+        return asyncio.run(_publish(command))
+    except StorageUnavailable as error:
+        raise ConnectionError(
+            f"{error.message}\nStart Darkroom with '{program()} up', name its --data-dir, or say with "
+            "DARKROOM_REDIS_URL and DARKROOM_BLOB_URL where Redis and the blobs are."
+        ) from error
 
 
 async def _publish(command: PublishCommand) -> int:
@@ -69,10 +78,10 @@ async def _publish(command: PublishCommand) -> int:
                     wait_for_room=command.wait_for_room,
                 )
                 for item, job_id in zip(chunk, published.jobs, strict=True):
-                    item.job_id, item.state = job_id, "queued"
+                    item.job_id, item.batch, item.state = job_id, batch, "queued"
                     display.changed(item)
-    if items and sys.stderr.isatty():
-        print(f"Follow them with 'darkroom watch --batch {batch}'.", file=sys.stderr)  # noqa: T201 - a hint for people
+    if items and sys.stderr.isatty() and not command.as_json:
+        print(to_follow(batch), file=sys.stderr)  # noqa: T201 - a hint for people
     return 1 if bad else 0
 
 

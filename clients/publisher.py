@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict
 
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
@@ -44,6 +44,38 @@ class Published:
 
     batch: str
     jobs: list[str]
+
+
+class PublisherOptions(TypedDict, total=False):
+    """How a publisher is set up, see `Publisher`."""
+
+    owner: str
+    partitions: int
+    backlog_limit: int
+    memory_limit: float
+    cluster: bool
+
+
+def options_of(settings: Settings, owner: str) -> PublisherOptions:
+    """What the DARKROOM_* variables say beside the addresses, for one owner."""
+    return {
+        "owner": owner,
+        "partitions": settings.partitions,
+        "backlog_limit": settings.backlog_limit,
+        "cluster": settings.redis_cluster,
+    }
+
+
+class PublishOptions(TypedDict, total=False):
+    """What can be asked for with pictures, see `Publisher.publish`."""
+
+    filters: str | Sequence[FilterSpec]
+    output: Output | None
+    bulk: bool
+    batch: str | None
+    expected: int | None
+    webhook: str | None
+    wait_for_room: bool
 
 
 class Publisher:
@@ -76,14 +108,7 @@ class Publisher:
     @classmethod
     def from_settings(cls, settings: Settings, *, owner: str = "local") -> Self:
         """A publisher for what the DARKROOM_* variables name."""
-        return cls(
-            settings.redis_url,
-            settings.blob_url,
-            owner=owner,
-            partitions=settings.partitions,
-            backlog_limit=settings.backlog_limit,
-            cluster=settings.redis_cluster,
-        )
+        return cls(settings.redis_url, settings.blob_url, **options_of(settings, owner))
 
     async def __aenter__(self) -> Self:
         return self

@@ -18,6 +18,8 @@ from shared.errors import Expired, NotFound
 
 #: Columns of a table in a pipe; lines that end earlier are not padded.
 _WIDE: Final = 400
+#: Columns from which a line has room for a second id of 40 letters.
+_TWO_IDS: Final = 140
 STYLES: Final = {"done": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan", "queued": "dim"}
 
 
@@ -40,7 +42,7 @@ def show(
         for job in jobs:
             write_json(msgspec.to_builtins(job))
     elif jobs:
-        console.print(table(jobs))
+        console.print(table(jobs, batches=batch is None and fits_batches(console)))
     errors = Console(stderr=True)
     for line in unknown:
         errors.print(line, highlight=False, markup=False)
@@ -49,10 +51,10 @@ def show(
     return 1 if unknown else 0
 
 
-def table(jobs: Sequence[Job]) -> Table:
-    """Jobs as rows."""
+def table(jobs: Sequence[Job], *, batches: bool = False) -> Table:
+    """Jobs as rows, with their batches where wanted."""
     rows = Table(box=None, pad_edge=False)
-    for name in ("JOB", "STATE", "NAME", "FILTERS", "AGE", "TOOK"):
+    for name in ("JOB", "STATE", "NAME", "FILTERS", "AGE", "TOOK", *(["BATCH"] if batches else [])):
         rows.add_column(name, no_wrap=True)
     # An id that is cut leads nowhere, so a long error takes more lines instead.
     rows.add_column("")
@@ -66,9 +68,15 @@ def table(jobs: Sequence[Job]) -> Table:
             Text(short_form(job.filters) or "-"),
             age((now - job.created).total_seconds()) if job.created else "",
             took,
+            *([Text(job.batch or "-")] if batches else []),
             Text(f"{job.error.code}: {job.error.message}" if job.error else "", style="red"),
         )
     return rows
+
+
+def fits_batches(console: Console) -> bool:
+    """Whether a line has room for two ids."""
+    return console.width >= _TWO_IDS
 
 
 def wide_console() -> Console:

@@ -17,6 +17,7 @@ from clients.items import Item
 from clients.journal import Journal
 from clients.outputs import Plan, check_output, plan, save, scratch, to_standard_output
 from clients.submitting import Submitting, Task
+from clients.words import interrupted, to_follow, to_look_at
 from shared.errors import DarkroomError
 from shared.events import FilterSpec
 
@@ -58,11 +59,7 @@ def submit(command: SubmitCommand) -> int:
     for item, path in zip(items, plans.paths, strict=False):
         item.path = path
     bad = [Item.refused(len(items) + index, one) for index, one in enumerate(refused)]
-    try:
-        return asyncio.run(_submit(command, chain.filters, items, bad, output=output, wanted=plans.format))
-    except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)  # noqa: T201 - a hint
-        raise
+    return asyncio.run(_submit(command, chain.filters, items, bad, output=output, wanted=plans.format))
 
 
 async def _submit(
@@ -105,8 +102,27 @@ async def _submit(
                 if isinstance(first, Unreachable | DarkroomError | BrokenPipeError):
                     raise first from None
                 raise
+            except asyncio.CancelledError:
+                # The live view is taken away first.
+                display.close()
+                _say(interrupted(journal.batch if journal.any_job() else None))
+                raise
+    if journal.any_job() and sys.stderr.isatty() and not command.as_json:
+        _hint(journal.batch, len(items), wait=command.wait)
     journal.close()
     return 0 if all(_well(item, wait=command.wait) for item in [*items, *bad]) else 1
+
+
+def _hint(batch: str, pictures: int, *, wait: bool) -> None:
+    """How to come back to the batch; one picture that was waited for has been seen."""
+    if not wait:
+        _say(to_follow(batch))
+    elif pictures > 1:
+        _say(to_look_at(batch))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - said to the person at the terminal
 
 
 class _Saver:

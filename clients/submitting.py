@@ -5,6 +5,7 @@ Memory stays bounded: bodies are read from disk while they are sent, and a few r
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +54,8 @@ class Submitting:
         self._accepted = asyncio.Event()
         self._quiet = asyncio.Event()
         self._uploaded = False
+        #: Whether the batch got fewer jobs than it was announced with.
+        self._are_fewer = False
         self._left = 0
         self._saving = asyncio.Semaphore(task.parallel)
 
@@ -70,6 +73,9 @@ class Submitting:
             async with asyncio.TaskGroup() as uploading:
                 for _ in range(self._task.parallel):
                     uploading.create_task(self._upload_some(requests, expected=len(items)))
+            if self._are_fewer and self._journal.any_job() is not None:
+                # Nobody should wait for what was refused: who watches the batch, and its webhook.
+                await self._client.close_batch(self._journal.batch)
             self._uploaded = True
             self._accepted.set()
             if follower is not None:
@@ -101,7 +107,7 @@ class Submitting:
             await self._refused(items, expected, error)
             return
         for item, job_id in zip(items, job_ids, strict=True):
-            item.job_id = job_id
+            item.job_id, item.batch = job_id, self._journal.batch
             self._by_id[job_id] = item
             self._set(item, "queued")
             if (job := self._early.pop(job_id, None)) is not None:
@@ -133,8 +139,10 @@ class Submitting:
             for item in items:
                 await self._upload(f"alone-{item.index}", [item], expected)
             return
+        self._are_fewer = True
         for item in items:
-            item.fail(code, str(error))
+            # The line names the file already.
+            item.fail(code, str(error).removeprefix(f"Image 1 ({_image(item).name}): "))
             self._end(item)
 
     async def _follow(self) -> None:
@@ -143,8 +151,9 @@ class Submitting:
         while True:
             self._accepted.clear()
             if self._by_id:
-                async for job in self._client.events(batch=self._journal.batch):
-                    self._heard(job)
+                async with aclosing(self._client.events(batch=self._journal.batch)) as events:
+                    async for job in events:
+                        self._heard(job)
             # The service knows of no more jobs: either more uploads follow, or something was missed.
             if self._uploaded:
                 await self._ask_for_missing()

@@ -9,11 +9,11 @@ from typing import Self, TypeVar, Unpack
 import httpx
 from httpx_sse import connect_sse
 
-from clients.base import ClientBase, Source
+from clients.base import ClientBase, Source, Which
 from clients.calls import Call, Pause, Send, UploadOptions, events_request
 from clients.files import replacing
 from clients.follow import Following
-from clients.models import DeadLetter, FilterDocument, Job, Queue, Submitted, WholeDeadLetter
+from clients.models import Batch, DeadLetter, FilterDocument, Job, Queue, SharedLink, Submitted, WholeDeadLetter
 
 _T = TypeVar("_T")
 
@@ -26,6 +26,7 @@ class Client(ClientBase):
     ) -> None:
         super().__init__(url, key=key, timeout=timeout, retry_for=retry_for)
         self._http = httpx.Client(**self._options)
+        self._store: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +39,8 @@ class Client(ClientBase):
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        if self._store is not None:
+            self._store.close()
 
     def submit(self, images: Sequence[Source], **options: Unpack[UploadOptions]) -> Submitted:
         """Upload 1 to 64 images in one request; see UploadOptions for what can be asked."""
@@ -74,17 +77,19 @@ class Client(ClientBase):
                 break
         return [ended[job_id] if job_id in ended else self.job(job_id) for job_id in wanted]
 
-    def events(
-        self,
-        *,
-        job: str | None = None,
-        batch: str | None = None,
-        within: float | None = None,
-    ) -> Iterator[Job]:
+    def events(self, *, job: str | None = None, batch: str | None = None, within: float | None = None) -> Iterator[Job]:
         """Each job of a batch (or one job) now and after each change, until all have ended.
 
         Broken connections are resumed; nothing is told twice. Raises WaitTimedOut after `within` seconds.
         """
+        for change in self.changes(job=job, batch=batch, within=within):
+            if isinstance(change, Job):
+                yield change
+
+    def changes(
+        self, *, job: str | None = None, batch: str | None = None, within: float | None = None
+    ) -> Iterator[Job | Batch]:
+        """The same, and of a batch at its end the Batch itself, once it is complete."""
         request = events_request(job=job, batch=batch)
         following = Following(self.url, within=within, retry_for=self.retry_for)
         while not following.finished:
@@ -96,7 +101,7 @@ class Client(ClientBase):
             if not following.finished:
                 time.sleep(following.pause_after(broken))
 
-    def _connection(self, request: Send, following: Following) -> Iterator[Job]:
+    def _connection(self, request: Send, following: Following) -> Iterator[Job | Batch]:
         with connect_sse(
             self._http,
             request.method,
@@ -109,8 +114,8 @@ class Client(ClientBase):
                 following.refused(source.response.status_code, source.response.read())
                 return
             for event in source.iter_sse():
-                if (job := following.take(event)) is not None:
-                    yield job
+                if (change := following.take(event)) is not None:
+                    yield change
                 if following.finished:
                     return
                 following.check_time()
@@ -126,6 +131,31 @@ class Client(ClientBase):
     def save_result(self, job_id: str, path: Path) -> int:
         """Write the developed picture to a file, whole or not at all; returns its bytes."""
         return self._drive(self._save(job_id, path))
+
+    def share(self, job_id: str, which: Which = "result", *, seconds: int = 3600) -> SharedLink:
+        """A link that opens one picture without a key for that many seconds, a week at most. Raises NotFound, Expired.
+
+        Raises InvalidRequest where the service signs no links (DARKROOM_LINK_SECRET_FILE).
+        """
+        return self._drive(self._share(job_id, which, seconds))
+
+    def batch(self, batch_id: str) -> Batch:
+        """How far a batch is. Raises NotFound."""
+        return self._drive(self._batch(batch_id))
+
+    def close_batch(self, batch_id: str) -> Batch:
+        """Wait for no more jobs than the batch has, whatever was `expected`: some were refused, or are not sent.
+
+        If all have ended it is complete with that. Closing it again changes nothing. Raises NotFound.
+        """
+        return self._drive(self._close_batch(batch_id))
+
+    def save_archive(self, batch_id: str, path: Path) -> int:
+        """Write the results of a batch so far to a ZIP file, whole or not at all; returns its bytes.
+
+        Neither the archive nor a picture is ever whole in memory. Raises NotFound, NotDone when there is no result yet.
+        """
+        return self._drive(self._archive(batch_id, path))
 
     def delete(self, job_id: str) -> None:
         """Cancel a live job; delete an ended one with its bytes."""
@@ -185,10 +215,11 @@ class Client(ClientBase):
 
     def _send(self, step: Send) -> httpx.Response:
         content = step.body.pieces() if step.body is not None else None
-        request = self._http.build_request(
-            step.method, step.path, params=step.params, headers=step.headers, content=content
+        http = self._at_store(step.path) if step.at_store else self._http
+        request = http.build_request(
+            step.method, step.path, params=step.params or None, headers=step.headers, content=content
         )
-        response = self._http.send(request, stream=True)
+        response = http.send(request, stream=True)
         try:
             if step.into is None or not response.is_success:
                 response.read()
@@ -199,3 +230,9 @@ class Client(ClientBase):
             return response
         finally:
             response.close()
+
+    def _at_store(self, address: str) -> httpx.Client:
+        """Connections to the object store, made when the service first leads there."""
+        if self._store is None:
+            self._store = httpx.Client(**self._store_options(address))
+        return self._store

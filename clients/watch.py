@@ -15,13 +15,15 @@ from rich.text import Text
 from clients.display import write_json, write_lines
 from clients.errors import WrongUsage
 from clients.models import Job
-from clients.status import STYLES, table
+from clients.status import STYLES, fits_batches, table
 from clients.synchronous import Client
 
 #: Jobs that the live table shows; the others are counted.
 _ROWS: Final = 20
 #: Jobs that are kept as they are.
 _KEPT: Final = 1000
+#: Seconds that a service which went away meanwhile is waited for.
+_PATIENCE: Final = 300.0
 #: Seconds between looks at the newest jobs.
 _LOOK: Final = 1.0
 
@@ -63,13 +65,25 @@ def watch(job_id: str | None, *, batch: str | None, url: str | None, as_json: bo
     if job_id and batch:
         raise WrongUsage("Name a job or a batch, not both.")
     seen = Seen()
-    with Client(url) as client:
+    with Client(url, retry_for=0) as client:
+        _look(client, job_id, batch)
+        client.retry_for = _PATIENCE
         changes = client.events(job=job_id, batch=batch) if job_id or batch else _newest(client)
         if as_json or not Console().is_terminal:
             _write(changes, seen, as_json=as_json)
         else:
-            _show(changes, seen)
+            _show(changes, seen, batches=batch is None)
     return 0 if set(seen.states) <= {"done"} else 1
+
+
+def _look(client: Client, job_id: str | None, batch: str | None) -> None:
+    """Say at once that the service is not there, or does not know what is named, before a table is shown."""
+    if batch:
+        client.batch(batch)
+    elif job_id:
+        client.job(job_id)
+    else:
+        next(client.jobs(page=1), None)
 
 
 def _newest(client: Client) -> Iterator[Job]:
@@ -94,20 +108,21 @@ def _write(changes: Iterator[Job], seen: Seen, *, as_json: bool) -> None:
             write_lines([f"{job.state:<10} {job.id} {job.name or job.source or ''}{reason}"])
 
 
-def _show(changes: Iterator[Job], seen: Seen) -> None:
+def _show(changes: Iterator[Job], seen: Seen, *, batches: bool) -> None:
     lock = Lock()
+    console = Console()
 
     def view() -> Group:
         with lock:
-            return _view(seen.jobs, seen.states)
+            return _view(seen.jobs, seen.states, batches=batches and fits_batches(console))
 
-    with Live(get_renderable=view, refresh_per_second=8):
+    with Live(console=console, get_renderable=view, refresh_per_second=8):
         for job in changes:
             with lock:
                 seen.take(job)
 
 
-def _view(jobs: list[Job], states: Counter[str]) -> Group:
+def _view(jobs: list[Job], states: Counter[str], *, batches: bool) -> Group:
     """Those under way first, then the newest, and how many there are in each state."""
     shown = sorted(jobs, key=lambda job: (job.terminal, job.id))
     under_way = [job for job in shown if not job.terminal]
@@ -115,4 +130,4 @@ def _view(jobs: list[Job], states: Counter[str]) -> Group:
     counts = Text()
     for state, count in sorted(states.items()):
         counts.append(f"{count} {state}  ", style=STYLES.get(state, ""))
-    return Group(table([*under_way, *ended][:_ROWS]), counts)
+    return Group(table([*under_way, *ended][:_ROWS], batches=batches), counts)

@@ -10,7 +10,7 @@ CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 def bench(
     context: typer.Context,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which benchmark; none lists them.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which benchmark; none lists them.")] = None,
 ) -> None:
     """Run a benchmark. Further arguments go to it.
 

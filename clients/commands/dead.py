@@ -7,10 +7,11 @@ import typer
 from clients.commands.options import Json, Key, Url
 
 app = typer.Typer(
-    help="Dead letters: list, show, replay, drop.\n\nEvents that could not be read, or that used up their attempts.",
+    help="Dead letters: list, show, replay, drop.\n\nEvents that could not be read, or that used up their attempts.\n\n"
+    "\b\nExamples:\n  darkroom dead list\n  darkroom dead replay --all --rate 5",
     no_args_is_help=True,
 )
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
 
 
@@ -50,7 +51,13 @@ def show(
 
 @app.command()
 def replay(
-    *, ids: Ids = None, everything: Everything = False, url: Url = None, _key: Key = None, as_json: Json = False
+    *,
+    ids: Ids = None,
+    everything: Everything = False,
+    rate: Annotated[float, typer.Option(min=0.01, metavar="N", help="Replays per second at most.")] = 50.0,
+    url: Url = None,
+    _key: Key = None,
+    as_json: Json = False,
 ) -> None:
     """Put dead letters back on their stream: the same job, its next run.
 
@@ -58,10 +65,11 @@ def replay(
     Examples:
       darkroom dead replay 0-1700000000000-0
       darkroom dead replay --all
+      darkroom dead replay --all --rate 5
     """
     from clients.listing import settle_dead
 
-    raise typer.Exit(settle_dead("replay", ids or [], everything=everything, url=url, as_json=as_json))
+    raise typer.Exit(settle_dead("replay", ids or [], everything=everything, rate=rate, url=url, as_json=as_json))
 
 
 @app.command()

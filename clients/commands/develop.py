@@ -10,7 +10,7 @@ from clients.commands.options import Filters, Force, Format, Json, Output, Prese
 def develop(
     *,
     names: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help="Pictures, folders, patterns, or '-' for standard input.")
+        list[str], typer.Argument(metavar="FILES", help="Pictures, folders, patterns, or '-' for standard input.")
     ],
     filters: Filters = None,
     preset: Preset = None,

@@ -9,7 +9,7 @@ from clients.commands.options import Json, Key, Url
 
 def filters(
     *,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these filters.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these filters.")] = None,
     presets: Annotated[bool, typer.Option("--presets", help="Show the named chains instead.")] = False,
     url: Url = None,
     _key: Key = None,

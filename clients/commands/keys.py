@@ -9,7 +9,7 @@ from clients.commands.options import Json
 
 app = typer.Typer(
     help="API keys: add, list, revoke.\n\nA running Darkroom takes changes up at once; it must be started anew for the "
-    "first key.",
+    "first key.\n\n\b\nExamples:\n  darkroom keys add phone\n  darkroom keys list",
     no_args_is_help=True,
 )
 File = Annotated[

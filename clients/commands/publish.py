@@ -11,7 +11,7 @@ from clients.commands.options import Filters, Format, Json, Preset, Priority, Qu
 def publish(
     *,
     names: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help="Pictures, folders, patterns, or '-' for standard input.")
+        list[str], typer.Argument(metavar="FILES", help="Pictures, folders, patterns, or '-' for standard input.")
     ],
     filters: Filters = None,
     preset: Preset = None,

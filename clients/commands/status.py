@@ -11,7 +11,7 @@ Batch = Annotated[str | None, typer.Option("--batch", "-b", metavar="BATCH", hel
 
 def status(
     *,
-    job_ids: Annotated[list[str] | None, typer.Argument(metavar="[JOB...]", help="Ids of jobs.")] = None,
+    job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Ids of jobs.")] = None,
     batch: Batch = None,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help="queued, processing, done, failed or cancelled.")
@@ -40,7 +40,7 @@ def status(
 
 def watch(
     *,
-    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of a job.")] = None,
+    job_id: Annotated[str | None, typer.Argument(metavar="JOB", help="Id of a job.")] = None,
     batch: Batch = None,
     url: Url = None,
     _key: Key = None,

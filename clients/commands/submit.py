@@ -12,7 +12,7 @@ def submit(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILES...", help="Pictures, folders, patterns, https addresses, or '-' for standard input."
+            metavar="FILES", help="Pictures, folders, patterns, https addresses, or '-' for standard input."
         ),
     ],
     filters: Filters = None,

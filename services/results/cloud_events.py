@@ -1,6 +1,5 @@
 """The body of a webhook: a CloudEvent (version 1.0, structured JSON)."""
 
-from collections import Counter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -62,5 +61,4 @@ async def _batch(reader: Reader, about: Subject) -> dict[str, Any]:
         batch = await reader.batch(about.owner, about.subject)
     except NotFound:
         return {"id": about.subject}
-    states = await reader.states(batch.partition, await reader.batch_job_ids(batch))
-    return batches.document(batch, Counter(state for state in states if state is not None))
+    return await batches.counted(reader, batch)

@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from services.results.batches import counted
 from services.results.listen import Subscription
-from services.results.reader import Reader
+from services.results.reader import Batch, Reader
 from shared import records
 from shared.records import JobRecord
 
@@ -68,8 +69,9 @@ class Feed:
                 for event in await (self._snapshot(since) if self._subscription.stale else self._changes()):
                     yield event
                 since = None
-                if await self._complete():
-                    yield self._end()
+                if (ending := await self._ending()) is not None:
+                    for event in ending:
+                        yield event
                     return
             except RedisError:
                 # A browser that is refused once never comes back, so the stream outlives an outage; then all records
@@ -124,20 +126,20 @@ class Feed:
             self._last = max(self._last, min(record.version, upto))
             yield self._event(record)
 
-    async def _complete(self) -> bool:
-        """Whether all that is to come has come, and was sent."""
+    async def _ending(self) -> list[bytes] | None:
+        """What is said at the end, once all that is to come has come and was sent; none before."""
         if self._job is not None:
-            return self._job in self._ended or self._job in self._gone
+            return [self._end()] if self._job in self._ended or self._job in self._gone else None
         batch = await self._reader.batch_in(self._subscription.partition, self._batch or "")
         if batch is None:
-            return True
+            return [self._end()]
         if not batch.complete:
-            return False
+            return None
         if len(self._ended | self._gone) >= batch.total:
-            return True
+            return [await self._completed(batch), self._end()]
         # Either a change is still on its way here, or a record went meanwhile: look again at the next turn.
         self._subscription.stale = True
-        return False
+        return None
 
     async def _job_ids(self) -> list[str]:
         if self._job is not None:
@@ -148,6 +150,10 @@ class Feed:
     def _event(self, record: JobRecord) -> bytes:
         document = msgspec.json.encode(records.document(record, trace_url=self._trace_url))
         return b"id: %d\ndata: %b\n\n" % (self._last, document)
+
+    async def _completed(self, batch: Batch) -> bytes:
+        document = msgspec.json.encode(await counted(self._reader, batch))
+        return b"id: %d\nevent: batch.completed\ndata: %b\n\n" % (self._last, document)
 
     def _end(self) -> bytes:
         about = {"job": self._job} if self._job is not None else {"batch": self._batch}

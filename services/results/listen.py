@@ -28,7 +28,10 @@ SILENCE: Final = 5.0
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One change of one job, as the scripts announce it: version, job, batch, owner, new state."""
+    """One change of one job, as the scripts announce it: version, job, batch, owner, new state.
+
+    Without a job it is one of the batch: it was closed.
+    """
 
     v: int
     job: str
@@ -61,7 +64,8 @@ class Subscription:
     def offer(self, change: Change) -> None:
         wanted = change.job == self._job if self._job is not None else change.batch == self._batch
         if wanted and change.owner == self._owner:
-            self._changed[change.job] = change.v
+            if change.job:
+                self._changed[change.job] = change.v
             self._heard = max(self._heard, change.v)
             self._awake.set()
 

@@ -33,8 +33,14 @@ if live then
     local terminal = redis.call('HINCRBY', KEYS[4], 'terminal', 1)
     local facts = redis.call('HMGET', KEYS[4], 'total', 'expected', 'webhook')
     local complete = terminal >= tonumber(facts[1] or '0') and terminal >= tonumber(facts[2] or '0')
-    if complete and (facts[3] or ARGV[7] ~= '') then
-      tell('batch.completed', batch, facts[3] or ARGV[7])
+    local webhook = facts[3]
+    if not webhook and ARGV[7] ~= '' then
+      -- For whatever completes the batch: its jobs may all be cancelled before it is closed.
+      webhook = ARGV[7]
+      redis.call('HSET', KEYS[4], 'webhook', webhook)
+    end
+    if complete and webhook then
+      tell('batch.completed', batch, webhook)
     end
     if complete then
       redis.call('EXPIRE', KEYS[4], ARGV[6])

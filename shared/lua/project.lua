@@ -36,7 +36,8 @@ local function create(e)
       if redis.call('ZADD', e.batch_jobs, e.created, e.job) == 1 then
         redis.call('HINCRBY', e.batch_key, 'total', 1)
       end
-      if e.expected ~= '' and tonumber(redis.call('HGET', e.batch_key, 'expected') or '0') < tonumber(e.expected) then
+      local known, closed = unpack(redis.call('HMGET', e.batch_key, 'expected', 'closed'))
+      if e.expected ~= '' and not closed and tonumber(known or '0') < tonumber(e.expected) then
         redis.call('HSET', e.batch_key, 'expected', e.expected)
       end
       redis.call('EXPIRE', e.batch_key, live)

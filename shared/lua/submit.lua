@@ -56,13 +56,14 @@ end
 local function note_batch(request, recorded, is_new)
   redis.call('ZADD', request.index, unpack(request.members))
   redis.call('ZADD', request.jobs_key, unpack(request.members))
+  local known, closed
   if is_new then
     redis.call('HSET', request.batch_key, 'owner', request.owner, 'created', now, 'total', recorded)
   else
     redis.call('HINCRBY', request.batch_key, 'total', recorded)
+    known, closed = unpack(redis.call('HMGET', request.batch_key, 'expected', 'closed'))
   end
-  local known = is_new and '0' or redis.call('HGET', request.batch_key, 'expected') or '0'
-  if request.expected ~= '' and tonumber(request.expected) > tonumber(known) then
+  if request.expected ~= '' and not closed and tonumber(request.expected) > tonumber(known or '0') then
     redis.call('HSET', request.batch_key, 'expected', request.expected)
   end
   redis.call('EXPIRE', request.batch_key, live)

@@ -4,11 +4,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from redis import Redis
 
 from infra import ports
+from shared import keys
 from tests.clients.command import Command
 from tests.clients.scripted import ScriptedServer
 from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -49,3 +52,14 @@ def scripted() -> Iterator[ScriptedServer]:
     """A server that answers each request with the next of the answers it was given."""
     with ScriptedServer() as server:
         yield server
+
+
+@pytest.fixture
+def letter(stack: Stack, command: Command) -> str:
+    """The id of a dead letter made of nonsense."""
+    with Redis.from_url(stack.redis_url) as redis:
+        before = redis.xlen(keys.dead(0))
+        redis.xadd(keys.uploaded(0), {"data": "nonsense"})
+        wait_until(lambda: redis.xlen(keys.dead(0)) > before)
+        entries = redis.xrevrange(keys.dead(0), count=1)
+    return f"0-{entries[0][0].decode()}"

@@ -1,24 +1,7 @@
 """`darkroom dead`: nonsense on the stream becomes a dead letter that an operator lists, replays and drops."""
 
-import pytest
-from redis import Redis
-
-from shared import keys
 from tests.clients.command import Command
 from tests.clients.scripted import Answer, ScriptedServer, problem
-from tests.support.stack import Stack
-from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def letter(stack: Stack, command: Command) -> str:
-    """The id of a dead letter made of nonsense."""
-    with Redis.from_url(stack.redis_url) as redis:
-        before = redis.xlen(keys.dead(0))
-        redis.xadd(keys.uploaded(0), {"data": "nonsense"})
-        wait_until(lambda: redis.xlen(keys.dead(0)) > before)
-        entries = redis.xrevrange(keys.dead(0), count=1)
-    return f"0-{entries[0][0].decode()}"
 
 
 def test_a_dead_letter_is_listed(command: Command, letter: str) -> None:
@@ -65,6 +48,14 @@ def test_many_are_replayed_no_faster_than_the_service_replays_many(scripted: Scr
     moments = [request.at for request in scripted.received if request.method == "POST"]
     assert len(moments) == 11
     assert moments[-1] - moments[0] >= 10 / 50 - 0.05
+
+
+def test_they_are_replayed_as_slowly_as_asked(scripted: ScriptedServer, command: Command) -> None:
+    scripted.will_answer(Answer(202))
+    assert command("dead", "replay", "0-1-0", "0-2-0", "0-3-0", "--rate", "10", "--url", scripted.url).code == 0
+    first, _, last = [request.at for request in scripted.received]
+    assert last - first >= 2 / 10 - 0.05
+    assert command("dead", "replay", "0-1-0", "--rate", "0").code == 2
 
 
 def test_a_dead_letter_is_dropped_once(command: Command, letter: str) -> None:

@@ -40,3 +40,11 @@ def test_a_chain_that_cannot_be_is_wrong_usage(lonely: Command, picture: Picture
     picture(lonely.folder / "cat.png")
     outcome = lonely("develop", "cat.png", "-f", "flip,blur:size=4")
     assert (outcome.code, outcome.output, "Traceback" in outcome.errors) == (2, b"", False)
+
+
+def test_a_preset_that_is_none_is_guessed_at(lonely: Command, picture: Picture) -> None:
+    picture(lonely.folder / "cat.png")
+    outcome = lonely("develop", "cat.png", "--preset", "noirr")
+    assert outcome.code == 2
+    assert "did you mean noir?" in outcome.errors
+    assert "filters --presets'" in outcome.errors

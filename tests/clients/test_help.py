@@ -22,11 +22,22 @@ def invoke(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "100"}).invoke(app, arguments)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, "dead", "keys"])
 def test_every_command_has_help_with_examples(name: str) -> None:
     outcome = invoke(*name.split(), "--help")
     assert outcome.exit_code == 0
     assert f"\n    darkroom {name}" in outcome.output.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        *(("submit", "submit [OPTIONS] {FILES}..."), ("status", "status [OPTIONS] [JOB]...")),
+        *(("watch", "watch [OPTIONS] [JOB]"), ("dead replay", "dead replay [OPTIONS] [ID]...")),
+    ],
+)
+def test_the_usage_says_what_must_be_named_and_what_may_be(name: str, usage: str) -> None:
+    assert f"darkroom {usage}\n" in invoke(*name.split(), "--help").output
 
 
 def test_the_overview_names_every_command() -> None:

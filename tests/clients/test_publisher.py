@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from clients.api import AsyncClient
+from clients.api import AsyncClient, Client
 from clients.publisher import Publisher
+from clients.sync_publisher import SyncPublisher
 from shared import keys
 from shared.blobs import BlobStore
 from shared.errors import Overloaded, StorageUnavailable, UnknownFilter
@@ -145,3 +146,31 @@ def test_the_command_says_what_it_does_not_take(command: Command, picture: Pictu
     picture(command.folder / "cat.png")
     assert command("publish", "cat.png", "--priority", "urgent").code == 2
     assert command("publish", "cat.png", "--format", "gif").code == 2
+
+
+def test_a_program_without_asyncio_publishes_the_same(stack: Stack, tmp_path: Path, picture: Picture) -> None:
+    with SyncPublisher(stack.redis_url, stack.blob_url) as publisher, Client(stack.url) as client:
+        published = publisher.publish([picture(tmp_path / "cat.png", seed=6200)], filters="sepia")
+        assert client.wait(published.jobs[0], within=30).state == "done"
+        BlobStore(stack.blob_url).put("inbox/sync.png", picture(tmp_path / "other.png", seed=6201).read_bytes())
+        added = publisher.add(ImageUploaded(source="inbox/sync.png", job_id=keys.new_id(0)))
+        assert added.startswith("0-")
+        assert publisher.backlog() >= 0
+    with pytest.raises(RuntimeError):
+        publisher.backlog()
+
+
+async def test_it_does_not_block_an_event_loop(redis_url: str, blob_url: str) -> None:
+    publisher = SyncPublisher(redis_url, blob_url)
+    with pytest.raises(RuntimeError, match="running event loop"):
+        publisher.publish([b"1"])
+    await asyncio.to_thread(publisher.close)
+
+
+def test_the_command_says_what_to_do_where_nothing_runs(lonely: Command, unused_port: int, picture: Picture) -> None:
+    picture(lonely.folder / "cat.png")
+    lonely.environment |= {"DARKROOM_REDIS_URL": f"redis://127.0.0.1:{unused_port}/0", "DARKROOM_BLOB_URL": "memory://"}
+    outcome = lonely("publish", "cat.png")
+    assert (outcome.code, outcome.text) == (1, "")
+    assert "Redis did not answer" in outcome.errors
+    assert "up', name its --data-dir" in outcome.errors

@@ -97,6 +97,7 @@ def test_ctrl_c_in_a_terminal_and_the_same_command_again_send_nothing_twice(
     outcome = terminal.end()
     assert (outcome.code, "Traceback" in outcome.shown) == (130, False)
     assert "Interrupted; the same command goes on where this one stopped." in plain(outcome.shown)
+    assert "watch --batch cli-" in plain(outcome.shown)
     assert len(journals(folder)) == 1
     network.mend()
 

@@ -39,7 +39,7 @@ def test_json_is_one_document_per_picture(command: Command, picture: Picture) ->
     outcome = command("submit", "in", "fake.png", "-f", "sepia", "-o", "out", "--json")
     assert outcome.code == 1
     bad, good = sorted(outcome.documents, key=lambda document: document["file"])
-    assert list(good) == ["file", "state", "id", "output", "error", "job"]
+    assert list(good) == ["file", "state", "id", "batch", "output", "error", "job"]
     assert (good["file"], good["state"], good["output"]) == ("in/cat.png", "done", "out/cat-sepia.png")
     assert good["job"]["id"] == good["id"]
     assert (bad["state"], bad["id"], bad["error"]["code"]) == ("failed", None, "unsupported_media")

@@ -1,12 +1,15 @@
 """Watching for long: what is kept does not grow, what is told stays right."""
 
+import time
 from collections import Counter
 
+import pytest
 from rich.console import Console
 
 from clients.models import Failure, Job
 from clients.status import table
 from clients.watch import Seen
+from tests.clients.command import Command, plain
 
 
 def test_what_is_kept_does_not_grow_with_what_was_seen() -> None:
@@ -43,3 +46,15 @@ def test_no_id_is_cut_for_the_sake_of_a_long_error() -> None:
     shown = console.export_text()
     assert all(job_id in shown for job_id in ids)
     assert "failed" in shown
+
+
+@pytest.mark.parametrize("arguments", [(), ("0-a",), ("--batch", "b")])
+def test_where_no_service_runs_that_is_said_before_a_table_is_shown(
+    lonely: Command, arguments: tuple[str, ...]
+) -> None:
+    started = time.monotonic()
+    shown = plain(lonely.in_terminal("watch", *arguments).shown)
+    # Far less than a service that went away meanwhile is waited for.
+    assert time.monotonic() - started < 20
+    assert "does not answer" in shown
+    assert "JOB" not in shown

@@ -95,7 +95,26 @@ async def test_a_batch_ends_when_all_expected_jobs_are_terminal(story: Story, re
         await story.fail(last)
         await eventually(lambda: follower.closed)
     assert follower.states(last) == ["queued", "failed"]
-    assert follower.events[-1][::2] == ("end", {"batch": "0-batch"})
+    (_, _, completed), end = follower.events[-2:]
+    assert [kind for kind, _, _ in follower.events[-2:]] == ["batch.completed", "end"]
+    assert completed == (await replica.client.get("/v1/batches/0-batch")).json()
+    assert completed["counts"] == {"done": 2, "failed": 1}
+    assert end[2] == {"batch": "0-batch"}
+
+
+async def test_who_follows_a_batch_hears_that_it_was_closed(story: Story, replica: Replica) -> None:
+    (job_id,) = await story.submit("a.jpg", expected=3)
+    await story.finish(job_id)
+    async with (
+        follow(replica, "/v1/events?batch=0-batch") as follower,
+        follow(replica, f"/v1/jobs/{job_id}/events") as of_the_job,
+    ):
+        await eventually(lambda: follower.states(job_id) == ["done"])
+        assert not follower.closed
+        await replica.client.post("/v1/batches/0-batch/close")
+        await eventually(lambda: follower.closed and of_the_job.closed)
+    assert [kind for kind, _, _ in follower.events][1:] == ["batch.completed", "end"]
+    assert "batch.completed" not in [kind for kind, _, _ in of_the_job.events]
 
 
 async def test_every_replica_hears_every_change(story: Story, replica: Replica, other_replica: Replica) -> None:

@@ -143,6 +143,38 @@ async def test_cancelling_the_last_job_completes_the_batch(
     assert kinds == ["darkroom.batch.completed", "darkroom.job.cancelled", "darkroom.job.failed"]
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closing_a_batch_that_waits_for_nothing_else_tells_it_once(
+    story: Story, postman: Postman, receiver: Receiver, http: httpx.AsyncClient, cancelled: bool
+) -> None:
+    (job_id,) = await story.submit("a.jpg", webhook=receiver.url, expected=3)
+    await (http.delete(f"/v1/jobs/{job_id}") if cancelled else story.finish(job_id))
+    for _ in range(2):
+        await http.post("/v1/batches/0-batch/close")
+    await postman.deliver()
+    (completed,) = batches_told(receiver)
+    assert (completed["subject"], completed["data"]["expected"], completed["data"]["complete"]) == ("0-batch", 1, True)
+
+
+async def test_a_batch_that_is_closed_early_is_told_by_its_last_job(
+    story: Story, postman: Postman, receiver: Receiver, http: httpx.AsyncClient
+) -> None:
+    one, two = await story.submit("a.jpg", "b.jpg", webhook=receiver.url, expected=3)
+    await story.finish(one)
+    await http.post("/v1/batches/0-batch/close")
+    await postman.deliver()
+    assert batches_told(receiver) == []
+    await story.fail(two)
+    await http.post("/v1/batches/0-batch/close")
+    await postman.deliver()
+    assert [event["data"]["counts"] for event in batches_told(receiver)] == [{"done": 1, "failed": 1}]
+
+
+def batches_told(receiver: Receiver) -> list[dict[str, Any]]:
+    events = [json.loads(body) for _, body in receiver.got]
+    return [event for event in events if event["type"] == "darkroom.batch.completed"]
+
+
 async def test_an_event_that_is_projected_twice_is_told_once(
     story: Story, postman: Postman, receiver: Receiver
 ) -> None:

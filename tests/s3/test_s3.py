@@ -8,6 +8,7 @@ import psutil
 import pytest
 from redis import Redis
 
+from clients.api import Client
 from shared import blobs, keys
 from shared.blobs import BlobStore
 from shared.errors import SourceNotFound, StorageUnavailable
@@ -50,6 +51,9 @@ def test_a_picture_goes_the_whole_way_and_an_outage_delays_it_only(s3: S3, http:
         original = outside.get(http.get(f"{first}/original").headers["location"])
     assert (result.status_code, result.content[:4]) == (200, b"\xff\xd8\xff\xe0")
     assert result.headers["content-type"] == original.headers["content-type"] == "image/jpeg"
+    with Client(str(http.base_url)) as client:
+        job_id = first.rpartition("/")[2]
+        assert (client.result(job_id), client.original(job_id)) == (result.content, original.content)
     for ours in ({"Sec-Fetch-Site": "same-origin"}, {"Referer": f"{http.base_url}/jobs/0-1"}):
         shown = http.get(f"{first}/result", headers=ours)
         assert (shown.status_code, shown.content) == (200, result.content), (

@@ -43,6 +43,7 @@ NEEDS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/batches/{batch_id}"): "read",
     ("GET", "/v1/batches/{batch_id}/archive"): "read",
+    ("POST", "/v1/batches/{batch_id}/close"): "submit",
     ("POST", "/v1/archives"): "read",
     ("GET", "/v1/dead-letters"): "operate",
     ("GET", "/v1/dead-letters/{letter_id}"): "operate",

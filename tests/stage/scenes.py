@@ -82,6 +82,12 @@ def claim(what: str, starts: int, before: int) -> Scene:
     return scene
 
 
+async def close(redis: Redis) -> Call:
+    await _job(redis, "done")
+    await redis.hset(BATCH_KEYS[0], mapping={"terminal": 1, "expected": 3, "webhook": "http://x/"})
+    return Call([*BATCH_KEYS, keys.version(0), keys.hooks(0)], ["0-b", "local", CHANGES, 60, ""], 1)
+
+
 async def due(redis: Redis) -> Call:
     await redis.zadd(HOOKS[1], {"{}": 1, "[]": 2})
     return Call(HOOKS, [100], 2)
@@ -198,6 +204,7 @@ SCENES: Final[dict[str, Scene]] = {
     "claim, a look at spent": claim("look", 3, 3),
     "claim, fresh for a lane": claim("fresh", 0, 0),
     "claim, a suspect": claim("suspect", 1, 1),
+    "close": close,
     "due": due,
     "ensure": ensure,
     "hand_back": hand_back,
