@@ -106,10 +106,15 @@ def _first_span(entry_id: str, fields: dict[bytes, bytes]) -> str:
     return span.span
 
 
-async def test_one_whose_result_was_stored_meanwhile_is_settled_and_the_lost_attempt_told(case: Case) -> None:
+async def _remember(redis: Redis) -> None:
+    """The result of the event, which makes the next attempt end at once."""
     key = orders.expected_key(EVENT)
     assert key is not None
-    await Facts(case.redis).remember([Result(key=key, media_type="image/png", bytes=1, width=1, height=1)])
+    await Facts(redis).remember([Result(key=key, media_type="image/png", bytes=1, width=1, height=1)])
+
+
+async def test_one_whose_result_was_stored_meanwhile_is_settled_and_the_lost_attempt_told(case: Case) -> None:
+    await _remember(case.redis)
     before, after = await case.redeliver()
     assert (before.span, before.attributes["darkroom.attempt.end"]) == (case.first, "lost")
     assert before.start_ns == 1_700_000_000_000 * 10**6
@@ -129,6 +134,16 @@ async def test_one_whose_job_was_cancelled_meanwhile_ends_and_the_lost_attempt_i
     assert case.registry.get_sample_value("darkroom_process_redeliveries_total") == 0
 
 
+async def test_after_two_lost_attempts_the_third_links_the_second_and_that_the_first(case: Case) -> None:
+    await _remember(case.redis)
+    await case.redis.hset(JOB, "tried", 1_700_000_005_000)
+    case.entry = case.entry._replace(attempts=2)
+    before, after = await case.redeliver()
+    assert [link[1] for link in before.links] == [case.first]
+    assert [link[1] for link in after.links] == [before.span]
+    assert before.start_ns == 1_700_000_005_000 * 10**6
+
+
 async def test_one_that_another_worker_took_is_nobody_elses_to_tell_of(case: Case) -> None:
     await case.redis.xclaim(UPLOADS.stream, UPLOADS.group, "another", 0, [case.entry.id])
     await case.handle()
@@ -140,7 +155,7 @@ async def test_a_defect_of_the_engine_is_logged_with_its_job_and_noted_in_its_re
         await case.handle()
     (line,) = [line for line in lines if line["event"] == "the engine has a defect"]
     assert (line["job_id"], line["attempt"], line["span_id"] != case.first) == ("0-a", 2, True)
-    _, noted = await case.redis.hmget(JOB, TOLD)
+    _, noted, *_ = await case.redis.hmget(JOB, TOLD)
     assert b'"attempt":2' in noted
     assert b"internal_error" in noted
 

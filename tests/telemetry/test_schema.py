@@ -37,6 +37,8 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
     hook.answers = [500]
     site.pages["/cat.png"] = picture(53)
     seen.http.post("/v1/images", params={"url": f"{site.url}/cat.png"}).raise_for_status()
+    seen.ended(seen.upload(57, filters="sepia", priority="bulk")[0])
+    seen.ended(seen.upload(58, filters="sepia,crop:x=60000")[0])
     (told,) = seen.upload(50, filters="sepia", webhook=hook.url)
     seen.ended(told)
     seen.ended(seen.upload(50, filters="sepia")[0])
@@ -100,6 +102,9 @@ def test_every_span_is_declared_and_every_declared_one_is_seen(everything: list[
         attributes[name] |= set(span.attributes)
         for key, value in span.attributes.items():
             assert TYPES[type(value)] == SCHEMA["attributes"][key]["type"], (key, value)
+    assert {f"{verb} image.uploaded{way}" for verb in ("publish", "process") for way in ("", ".bulk")} <= {
+        span.name for span in everything
+    }
     for name, entry in declared.items():
         assert attributes[name] | UNSEEN.get(name, set()) == _may(entry), name
     assert {event for span in everything for event, _ in span.events} == set(SCHEMA["events"])
@@ -125,7 +130,7 @@ def _declared_name(span: ReceivedSpan) -> str:
     if "darkroom.filter.name" in span.attributes:
         assert span.name == f"filter {span.attributes['darkroom.filter.name']}"
         return "filter {filter}"
-    return span.name
+    return re.sub(r" image\.uploaded(\.bulk)?$", " {uploads}", span.name)
 
 
 def test_every_metric_is_declared_and_exposed_by_the_services_that_say_so(traced: Traced) -> None:
