@@ -18,8 +18,8 @@ from shared.events import Failure, ImageProgress, ImageUploaded
 
 log = structlog.get_logger()
 
-#: Fields of a job's record that tell of its attempts: who began the last one, the last fault that was noted, and when it
-#: began.
+#: Fields of a job's record that tell of its attempts: who began the last one, the last fault that was noted, and when
+#: that one began.
 TOLD: Final = ("tried_by", "fault", *orders.BEGUN)
 #: Reads these fields of a job hash.
 Recall = Callable[[str], Awaitable[list[bytes | None]]]

@@ -8,11 +8,13 @@ its parent, and the new attempt links the old one. A worker that lost its entry,
 from hashlib import blake2b
 from typing import Final
 
+from opentelemetry import trace
 from opentelemetry.trace import Span, StatusCode
 
 from services.process.orders import Order
 from services.process.request import Report
 from shared import keys, semantics, telemetry, trace_context
+from shared.errors import DarkroomError
 from shared.events import Failure, ImageProgress
 from shared.trace_context import Recorded
 
@@ -118,6 +120,11 @@ def end(span: Span, event: ImageProgress) -> None:
 def fail(span: Span, error: Failure) -> None:
     span.set_attribute(semantics.ERROR, error.code)
     span.set_status(StatusCode.ERROR, error.message)
+
+
+def tried_again(error: DarkroomError) -> None:
+    """Note in the current attempt that a fault of the store or of a child is tried again in place."""
+    trace.get_current_span().add_event(semantics.RETRY, {semantics.ERROR: error.code})
 
 
 def cancelled(span: Span) -> None:

@@ -20,7 +20,7 @@ from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.spans import begin
 from services.process.worker import EngineFault
-from shared import keys
+from shared import keys, telemetry
 from shared.blobs import BlobStore
 from shared.entries import Entry, Source
 from shared.events import ImageUploaded, Result, encode
@@ -150,6 +150,16 @@ async def test_one_that_another_worker_took_is_nobody_elses_to_tell_of(case: Cas
     assert case.spans == []
 
 
+@pytest.mark.parametrize("owner", ["own", "another"])
+async def test_a_dead_letter_is_counted_by_who_writes_it(case: Case, owner: str) -> None:
+    stage = case.developer.stage
+    if owner == "another":
+        await case.redis.xclaim(UPLOADS.stream, UPLOADS.group, owner, 0, [case.entry.id])
+    await stage.bury(UPLOADS, case.entry, await case.developer.obituary(UPLOADS, case.entry, stage.consumer))
+    counted = case.registry.get_sample_value("darkroom_process_buried_entries_total", {"code": "gave_up"})
+    assert counted == (1 if owner == "own" else 0)
+
+
 async def test_a_defect_of_the_engine_is_logged_with_its_job_and_noted_in_its_record(case: Case) -> None:
     with capture_logs() as lines, pytest.raises(EngineFault):
         await case.handle()
@@ -176,6 +186,21 @@ async def test_lines_about_jobs_that_were_started_together_have_each_its_own_id(
         with pytest.raises(EngineFault):
             await made.handle(UPLOADS, entries)
     assert pool.told == {"0-a": "0-a", "0-b": "0-b"}
+
+
+async def test_lost_attempts_that_are_told_together_are_sent_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    async def send_now() -> None:
+        sent.append(len(case.spans))
+
+    monkeypatch.setattr(telemetry, "send_now", send_now)
+    other = Entry((await case.redis.xadd(UPLOADS.stream, case.entry.fields)).decode(), case.entry.fields, attempts=1)
+    await case.redis.xreadgroup(UPLOADS.group, case.developer.stage.consumer, {UPLOADS.stream: ">"})
+    case.developer.stage.leases.hold(UPLOADS, [case.entry, other])
+    with pytest.raises(EngineFault):
+        await case.developer.handle(UPLOADS, [case.entry, other])
+    assert sent == [2], "both, at once"
 
 
 async def test_the_lost_attempt_of_an_entry_without_a_record_began_with_its_entry(case: Case) -> None:

@@ -49,6 +49,7 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
     seen.ended(failed, run=2)
     seen.http.post("/v1/images", content=b"no image")
     seen.http.post("/no/such/path")
+    seen.http.request("BREW", "/v1/images")
     seen.http.post("/v1/images", params={"url": f"{site.url}/none.png"})
     (unheard,) = seen.upload(55, filters="sepia", webhook="http://127.0.0.1:9/")
     seen.ended(unheard)
@@ -63,10 +64,19 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
             event = f'{{"source":"inbox/cat.png","filters":{chain}}}'
             seen.ended(f"0-{redis.xadd('image.uploaded:{0}', {'data': event}).decode()}")
         redis.xadd("image.uploaded:{0}", {"data": "nonsense"})
+        redis.config_set("maxmemory", 1)
+        assert seen.http.post("/v1/images", content=picture(60)).status_code == 503
+        redis.config_set("maxmemory", 0)
+    seen.freeze_pool()
+    (shaken,) = seen.upload(61, filters="sepia")
+    seen.kill_child_at_work(shaken)
+    assert seen.ended(shaken)["state"] == "done"
     # What the worker has told by now must have been sent before it is killed.
     wait_until(lambda: {"dead", "guard", "recall"} <= set(_marks(seen.receiver.spans)), timeout=30)
     seen.freeze_pool()
     (lost,) = seen.upload(51, filters="sepia")
+    (unwanted,) = seen.upload(59, filters="sepia")
+    assert seen.http.delete(f"/v1/jobs/{unwanted}").json()["state"] == "cancelled"
     seen.kill_at_work(lost)
     seen.ended(lost)
     wait_until(lambda: len(hook.requests) == 3, timeout=30)
@@ -183,16 +193,21 @@ def test_every_field_that_is_written_is_declared_and_every_declared_one_is_writt
     assert written == {name for part in SCHEMA["logs"].values() for name in part}
 
 
-def _fields_in(function: ast.AST) -> Iterator[str]:
-    """Keywords of its calls that log, and keys of the dicts that such a call takes by their name with `**`."""
+def _fields_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Keywords of its calls that log, and keys of the dicts that such a call takes by their name with `**`.
+
+    What a function `about` returns is taken so elsewhere.
+    """
     names = set()
     for node in ast.walk(function):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and function.name == "about":
+            yield from _texts(node.value)
         match node:
             case ast.Call(ast.Attribute(ast.Name("log"), _) | ast.Attribute(_, "tell_of"), _, words):
                 yield from (word.arg for word in words if word.arg not in {None, "exc_info"})
                 names |= {word.value.id for word in words if isinstance(word.value, ast.Name) and not word.arg}
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and isinstance(node.value, ast.Dict):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id in names for target in targets):
                 yield from _texts(node.value)
