@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import semantics, telemetry
 from shared.trace_context import Recorded
 
-#: Methods that routes of ours have; every other one is counted as `_OTHER`, as OpenTelemetry says.
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Methods that OpenTelemetry's conventions know; every other one is counted as `_OTHER`, as they say.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OTHER: Final = "_OTHER"
 #: What spans of such a request are called instead.

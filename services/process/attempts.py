@@ -174,8 +174,8 @@ class Attempts:
                 self._store.answered()
                 return report
             error = StorageUnavailable(report.error.message)
-            spans.tried_again(error)
             if await self._store.wait(error, tries + 1):
+                spans.tried_again(error)
                 tries += 1
             if tries == _STORE_TRIES:
                 raise error

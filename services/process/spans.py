@@ -123,7 +123,7 @@ def fail(span: Span, error: Failure) -> None:
 
 
 def tried_again(error: DarkroomError) -> None:
-    """Note in the current attempt that a fault of the store or of a child is tried again in place."""
+    """Note in the current attempt that a fault of a child, or of a store that is there, is tried again in place."""
     trace.get_current_span().add_event(semantics.RETRY, {semantics.ERROR: error.code})
 
 

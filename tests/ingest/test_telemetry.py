@@ -77,12 +77,12 @@ async def test_an_error_of_ours_is_one_in_the_span(ingest: Running, spans: list[
 async def test_a_method_that_nobody_knows_is_named_as_the_conventions_say(
     ingest: Running, spans: list[Recorded]
 ) -> None:
-    await ingest.http.request("BREW", "/v1/images")
+    await ingest.http.request("PURGE", "/v1/images")
 
     (server,) = spans
-    assert server.name == "HTTP"
+    assert server.name == "HTTP /v1/images"
     assert server.attributes["http.request.method"] == "_OTHER"
-    assert server.attributes["http.request.method_original"] == "BREW"
+    assert server.attributes["http.request.method_original"] == "PURGE"
 
 
 async def test_a_tracestate_in_several_headers_is_one_list(ingest: Running, spans: list[Recorded]) -> None:

@@ -249,13 +249,16 @@ async def test_the_span_of_a_request_says_what_went_wrong(story: Story, postman:
 
 async def test_the_span_of_a_request_that_took_too_long_says_so(story: Story, redis_url: str, blob_url: str) -> None:
     async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
         writer.write(b"HTTP/1.1 200 OK\r\nx: ")
         with contextlib.suppress(ConnectionError):
             while True:
                 writer.write(b"x")
                 await writer.drain()
                 await asyncio.sleep(0.02)
+        writer.close()
 
+    answering: list[asyncio.Task[None] | None] = []
     await groups.ensure(story.redis, HOOKS)
     slow = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_timeout=0.2)
     async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
@@ -265,6 +268,7 @@ async def test_the_span_of_a_request_that_took_too_long_says_so(story: Story, re
             await story.finish(job_id)
             await slow.deliver()
         await slow.webhooks.close()
+        await asyncio.gather(*(task for task in answering if task is not None))
     posts = [span for span in spans if span.name == "POST"]
     assert {(span.status, span.attributes["error.type"]) for span in posts} == {(StatusCode.ERROR, "timed_out")}
 
