@@ -49,6 +49,8 @@ class DeadLetter:
     tracestate: str = ""
     #: What log lines about it say besides: job, run, trace and span.
     about: Mapping[str, str | int] = field(default_factory=dict)
+    #: Called once the letter is written, by whoever was the one to write it.
+    written: Callable[[], None] = lambda: None
 
 
 #: Writes the dead letter of an entry that used up its attempts; given the entry, its source and this consumer.

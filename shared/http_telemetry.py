@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import semantics, telemetry
 from shared.trace_context import Recorded
 
-#: Methods that routes of ours have; every other one is counted as `_OTHER`, as OpenTelemetry says.
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Methods that OpenTelemetry's conventions know; every other one is counted as `_OTHER`, as they say.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OTHER: Final = "_OTHER"
+#: What spans of such a request are called instead.
+_UNKNOWN: Final = "HTTP"
 #: What nginx made customary for a client that went away before its answer.
 _CLIENT_GONE: Final = 499
 
@@ -74,24 +76,27 @@ class HttpTelemetry:
         parent = telemetry.span_of_headers(scope["headers"])
         if parent is INVALID_SPAN and (method in _READING or not telemetry.tracer.on):
             return nullcontext(INVALID_SPAN)
+        attributes = {semantics.METHOD: method, semantics.PATH: scope["path"], semantics.SCHEME: _scheme(scope)}
+        if method == _OTHER:
+            attributes[semantics.METHOD_GIVEN] = scope["method"]
         return telemetry.tracer.running(
-            method,
-            parent=parent,
-            kind=SpanKind.SERVER,
-            attributes={semantics.METHOD: method, semantics.PATH: scope["path"], semantics.SCHEME: _scheme(scope)},
-            service=self._service,
+            _named(method), parent=parent, kind=SpanKind.SERVER, attributes=attributes, service=self._service
         )
 
 
 def _describe(span: Recorded, method: str, route: str, status: int) -> None:
     if route:
-        span.update_name(f"{method} {route}")
+        span.update_name(f"{_named(method)} {route}")
         span.set_attribute(semantics.ROUTE, route)
     span.set_attribute(semantics.STATUS, status)
     if status >= 500:
         span.set_status(StatusCode.ERROR)
         if semantics.ERROR not in span.attributes:
-            span.set_attribute(semantics.ERROR, str(status))
+            span.set_attribute(semantics.ERROR, span.attributes.get(semantics.CODE, str(status)))
+
+
+def _named(method: str) -> str:
+    return _UNKNOWN if method == _OTHER else method
 
 
 def _scheme(scope: Scope) -> str:

@@ -5,10 +5,13 @@ are seconds and bytes. Every label has few values: templates of routes, codes of
 steps, streams of our partitions; never an id, an owner or a path.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 # Prometheus has no use for a second series per counter that says when it began.
 disable_created_metrics()  # type: ignore[no-untyped-call] # its author left the types out
@@ -42,6 +45,19 @@ class Metric:
     def histogram(self, registry: CollectorRegistry) -> Histogram:
         return Histogram(self.name, self.meaning, self.labels, buckets=self.bounds, registry=registry)
 
+    def asked(self, registry: CollectorRegistry, value: Callable[[], float]) -> None:
+        """Expose a counter that somebody else keeps; `value` tells it."""
+        registry.register(_Asked(self, value))
+
+
+class _Asked(Collector):
+    def __init__(self, metric: Metric, value: Callable[[], float]) -> None:
+        self._metric = metric
+        self._value = value
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._metric.name, self._metric.meaning, value=self._value())
+
 
 # HTTP, ingest and results
 HTTP_DURATION: Final = Metric(
@@ -53,6 +69,11 @@ HTTP_DURATION: Final = Metric(
 )
 KEYS_UNREADABLE: Final = Metric(
     "darkroom_api_keys_unreadable", "gauge", "1 while the file of API keys cannot be read, so that old keys stay valid."
+)
+
+# Every service
+SPANS_DROPPED: Final = Metric(
+    "darkroom_spans_dropped", "counter", "Spans for which there was no room, or that the receiver did not take."
 )
 
 # Ingest
@@ -91,7 +112,14 @@ JOBS: Final = Metric(
     "darkroom_jobs", "counter", "Jobs that ended, by state (done, failed, cancelled) and error code.", ("state", "code")
 )
 JOB_DURATION: Final = Metric(
-    "darkroom_job_duration_seconds", "histogram", "From the creation of a job to its end.", ("priority",), _LONG
+    "darkroom_job_duration_seconds",
+    "histogram",
+    "From the creation of a job to the end of its first run.",
+    ("priority",),
+    _LONG,
+)
+REDELIVERED: Final = Metric(
+    "darkroom_results_redeliveries", "counter", "Deliveries of an entry after its first.", ("group",)
 )
 EVENTS: Final = Metric("darkroom_progress_events", "counter", "Progress events, by what came of them.", ("outcome",))
 EVENT_STREAMS: Final = Metric("darkroom_event_streams", "gauge", "Open streams of server-sent events.")

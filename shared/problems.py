@@ -105,7 +105,7 @@ def install(app: Starlette) -> None:
 
 def answer(error: DarkroomError) -> Response:
     """The answer for one error, whose code the span of the request then has."""
-    trace_context.current().set_attribute(semantics.ERROR, error.code)
+    trace_context.current().set_attribute(semantics.CODE, error.code)
     headers: dict[str, str] = {}
     if error.status in _RETRIED:
         headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER))

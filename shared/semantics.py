@@ -31,8 +31,15 @@ WEBHOOK: Final = "darkroom.webhook.type"
 WEBHOOK_ATTEMPT: Final = "darkroom.webhook.attempt"
 OUTCOME: Final = "darkroom.webhook.outcome"
 
+#: The event of an attempt whose image is tried once more in place.
+RETRY: Final = "darkroom.attempt.retry"
+
 ERROR: Final = "error.type"
+#: Code of the error that a request was answered with; only from 500 on it is the `error.type` of the server as well.
+CODE: Final = "darkroom.error.code"
 METHOD: Final = "http.request.method"
+#: The method as it came, where it is none that the conventions know.
+METHOD_GIVEN: Final = "http.request.method_original"
 ROUTE: Final = "http.route"
 STATUS: Final = "http.response.status_code"
 RESENT: Final = "http.request.resend_count"

@@ -1,12 +1,12 @@
 """Sending finished spans: a bounded queue, a thread that encodes and posts, and silence about what goes on for long.
 
-A receiver that is away costs spans, never images: the queue drops what does not fit, with one log line when it begins
-and one when it is over.
+A receiver that is away or slow costs spans, never images: what it does not take and what the queue has no room for is
+dropped, each with one log line when it begins and one when it is over.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -50,14 +50,18 @@ class SpanSender:
         self._waiting: list[threading.Event] = []
         self._closing = False
         self._failing = False
+        #: Spans that found no room since the queue was last empty.
+        self._crowded_out = 0
         self.dropped = 0
+        #: Spans that were ever dropped, by service.
+        self.lost: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 
     def put(self, span: Recorded) -> None:
         """Take a span; without room it is dropped and counted."""
         if len(self._queue) >= self._room:
-            self.dropped += 1
+            self._drop(span)
             return
         self._queue.append(span)
         if len(self._queue) >= self._batch and not self._wake.is_set():
@@ -86,6 +90,13 @@ class SpanSender:
             self._send_all()
         self._send_all()
 
+    def _drop(self, span: Recorded) -> None:
+        self.dropped += 1
+        self.lost[span.service] += 1
+        self._crowded_out += 1
+        if self._crowded_out == 1:
+            log.warning("spans find no room", hint="is the receiver slow? OTEL_BSP_MAX_QUEUE_SIZE holds more")
+
     def _send_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         self._send_queue()
@@ -101,11 +112,15 @@ class SpanSender:
                 # A defect here must not end the thread: all spans to come would be lost for it.
                 log.exception("spans could not be encoded", spans=len(batch))
                 taken = False
-            self._note(taken, len(batch))
+            self._note(batch, taken=taken)
+        if self._crowded_out:
+            lost, self._crowded_out = self._crowded_out, 0
+            log.info("spans find room again", dropped=lost)
 
-    def _note(self, taken: bool, spans: int) -> None:  # noqa: FBT001 - what `post` answered
+    def _note(self, batch: Sequence[Recorded], *, taken: bool) -> None:
         if not taken:
-            self.dropped += spans
+            self.dropped += len(batch)
+            self.lost.update(span.service for span in batch)
         if taken == self._failing:
             self._failing = not taken
             if taken:

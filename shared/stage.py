@@ -167,6 +167,7 @@ class Stage:
         )
         self.leases.drop(source, [entry])
         if buried:
+            letter.written()
             about = {"code": letter.code, **letter.about}
             log.error("dead letter", stream=source.stream, entry=entry.id, attempts=entry.attempts, **about)
             if letter.event:

@@ -8,7 +8,7 @@ in is handed on as it came.
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final, Literal
 
@@ -82,6 +82,11 @@ def flush() -> None:
         _sender = None
 
 
+def dropped(service: str) -> int:
+    """How many spans of one service this process has dropped so far."""
+    return _sender.lost[service] if _sender is not None else 0
+
+
 async def send_now() -> None:
     """Send the spans still held, before what this process may not survive; waits for a second at most."""
     if _sender is not None:
@@ -104,11 +109,13 @@ def is_silent(fields: Mapping[bytes, bytes]) -> bool:
     return parent is None or (len(parent) == _LENGTH and parent[-1] in _EVEN and tracer.asks_parent)
 
 
-def span_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Span:
+def span_of_headers(headers: Sequence[tuple[bytes, bytes]]) -> Span:
     """The span that the headers of a request (as in its ASGI scope) name, the invalid one when they name none."""
-    for name, _ in headers:
+    for name, value in headers:
         if name == b"traceparent":
-            return span_of(dict(headers))
+            # A list may come in several headers of that name.
+            state = b",".join(given for other, given in headers if other == b"tracestate")
+            return span_of({b"traceparent": value, b"tracestate": state})
     return trace.INVALID_SPAN
 
 
@@ -133,10 +140,15 @@ def tell_of(span: Span, **about: str) -> None:
 
 def _exporting() -> bool:
     environment = os.environ
-    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    named = {name.strip() for name in environment.get("OTEL_TRACES_EXPORTER", "").split(",")} - {""}
+    if others := named - {"otlp", "none"}:
+        logging.getLogger(__name__).warning("traces are sent by otlp only, not by %s", ", ".join(sorted(others)))
+    if named and "otlp" not in named:
         return False
     names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    asked = any(environment.get(name) for name in names) or environment.get("OTEL_TRACES_EXPORTER") == "otlp"
+    asked = bool(named) or any(environment.get(name) for name in names)
     protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if asked and protocol in _WRONG_PROTOCOLS:
         logging.getLogger(__name__).warning("traces are sent by http/protobuf only, not by %s", protocol)

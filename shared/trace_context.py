@@ -69,7 +69,10 @@ class Remote(NonRecordingSpan):
 
 
 class Recorded(Span):
-    """A span that is exported when it ends. Ids are hexadecimal, times nanoseconds since the epoch."""
+    """A span that is exported when it ends. Ids are hexadecimal, times nanoseconds since the epoch.
+
+    What is told of it after its end is not heard: it may be on its way already.
+    """
 
     sampled = True
     # What most spans do not have is kept once, here.
@@ -115,21 +118,28 @@ class Recorded(Span):
         return not self.end_ns
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self.attributes = {**self.attributes, **attributes}
+        if not self.end_ns:
+            self.attributes = {**self.attributes, **attributes}
 
     def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - the API's own signature
-        self.attributes = {**self.attributes, key: value}
+        if not self.end_ns:
+            self.attributes = {**self.attributes, key: value}
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:  # noqa: ANN401
-        self.events = (*self.events, (name, timestamp or time.time_ns(), attributes or {}))
+        if not self.end_ns:
+            self.events = (*self.events, (name, timestamp or time.time_ns(), attributes or {}))
 
     def add_link(self, context: SpanContext, attributes: Any = None) -> None:  # noqa: ANN401
-        self.links = (*self.links, (f"{context.trace_id:032x}", f"{context.span_id:016x}", attributes or {}))
+        if not self.end_ns:
+            self.links = (*self.links, (f"{context.trace_id:032x}", f"{context.span_id:016x}", attributes or {}))
 
     def update_name(self, name: str) -> None:
-        self.name = name
+        if not self.end_ns:
+            self.name = name
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        if self.end_ns:
+            return
         code, text = (status.status_code, status.description) if isinstance(status, Status) else (status, description)
         if self.status is not StatusCode.OK and code is not StatusCode.UNSET:
             self.status = code

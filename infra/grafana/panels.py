@@ -94,6 +94,10 @@ RESULTS: Final = (
     Panel("Progress events", rates("darkroom_progress_events_total", "outcome"), "ops"),
     Panel("Open streams of events", (Query("sum(darkroom_event_streams)", "streams"),)),
     Panel("Webhooks", rates("darkroom_webhooks_total", "outcome"), "ops"),
+    Panel("Trouble of results", (
+        Query("sum by (group) (rate(darkroom_results_redeliveries_total[5m]))", "{{group}}: delivered again"),
+        Query("sum by (job) (rate(darkroom_spans_dropped_total[5m]))", "{{job}}: spans dropped"),
+    ), "ops"),
 )  # fmt: skip
 STREAMS: Final = (
     Panel("Not read yet", (Query("max by (stream, group) (darkroom_stream_lag)", "{{stream}} {{group}}"),)),

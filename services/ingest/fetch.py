@@ -7,18 +7,16 @@ same holds for each redirect. Bytes, time and the number of fetches under way ar
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
-from opentelemetry.trace import Span, SpanKind
 
 from services.ingest.intake import Intake, too_many_bytes
 from services.ingest.settings import IngestSettings
-from shared import semantics, telemetry
 from shared.addresses import Refused, Unresolved, resolve_host
 from shared.errors import InvalidParameter, Overloaded, SourceNotFound, TimedOut
-from shared.pinned import new_client, pinned
+from shared.pinned import answered, new_client, pinned, requesting
 
 _PORTS: Final = {"http": 80, "https": 443}
 #: Fetches under way in one process, and redirects that one may follow.
@@ -47,7 +45,7 @@ class Fetcher:
         TimedOut, Overloaded, and what `Intake.add` raises.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._opened(httpx.URL(url)) as response:
+            async with asyncio.timeout(self._timeout) as limit, self._opened(httpx.URL(url), limit) as response:
                 if int(response.headers.get("content-length", "0") or 0) > self._limit:
                     raise too_many_bytes(self._limit)
                 # As they were sent: nothing is unpacked, however small it came.
@@ -66,12 +64,12 @@ class Fetcher:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def _opened(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
+    async def _opened(self, url: httpx.URL, limit: asyncio.Timeout) -> AsyncIterator[httpx.Response]:
         """The answer at the end of all redirects, its body not read yet."""
         for _ in range(_HOPS + 1):
-            with _getting(url) as span:
+            with requesting("GET", url, limit, {}) as span:
                 response = await self._asked(url)
-                span.set_attribute(semantics.STATUS, response.status_code)
+                answered(span, response.status_code)
                 try:
                     if response.status_code == httpx.codes.OK:
                         yield response
@@ -105,9 +103,3 @@ class Fetcher:
         if not {named, f"{host}:{port}"} & self._hosts:
             raise Refused(f"{named} is not among the hosts of DARKROOM_FETCH_HOSTS")
         return host, port
-
-
-def _getting(url: httpx.URL) -> AbstractContextManager[Span]:
-    """A span of one request; what follows the host in a URL may be a secret, so it is not told."""
-    attributes = semantics.requesting("GET", url.scheme, url.host, url.port)
-    return telemetry.tracer.running("GET", kind=SpanKind.CLIENT, attributes=attributes)

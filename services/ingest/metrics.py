@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from shared import metrics
+from shared import metrics, telemetry
 
 
 class Metrics:
@@ -15,3 +15,4 @@ class Metrics:
         self.images = metrics.IMAGES.counter(registry)
         self.bytes = metrics.IMAGE_SIZE.histogram(registry)
         self.in_flight = metrics.IN_FLIGHT.gauge(registry)
+        metrics.SPANS_DROPPED.asked(registry, lambda: telemetry.dropped("ingest"))

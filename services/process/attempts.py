@@ -90,16 +90,18 @@ class Attempts:
             "start", keys=[source.stream, keys.progress(source.partition), *jobs], args=arguments
         )
         started: list[bool] = []
+        told = False
         for (order, span), state, since in zip(attempts, answers[::2], answers[1::2], strict=True):
-            told = state != _LOST and spans.tell_of_lost(order, span, since)
+            if state != _LOST:
+                told = spans.tell_of_lost(order, span, since) or told
             if state == _OVER:
                 spans.cancelled(span)
             elif state != _LOST:
                 accounts.began(self._metrics, order)
-                if told:
-                    # This attempt may end like the one before, and would take that one's span with it.
-                    await telemetry.send_now()
             started.append(state == 1)
+        if told:
+            # These attempts may end like the ones before, and would take the spans of those with them.
+            await telemetry.send_now()
         return started
 
     async def _attempt(self, order: Order, span: Span, *, goes_on: bool) -> None:
@@ -173,6 +175,7 @@ class Attempts:
                 return report
             error = StorageUnavailable(report.error.message)
             if await self._store.wait(error, tries + 1):
+                spans.tried_again(error)
                 tries += 1
             if tries == _STORE_TRIES:
                 raise error
@@ -182,5 +185,6 @@ class Attempts:
             try:
                 return await self._pool.develop(request, bulk=bulk)
             except _CHILD_FAULTS as error:
+                spans.tried_again(error)
                 log.warning("trying once more in another child", code=error.code)
         return await self._pool.develop(request, bulk=bulk)

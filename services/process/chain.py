@@ -24,7 +24,8 @@ _Point = Callable[[Pixels], Pixels]
 def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits, steps: list[Step] | None = None) -> Picture:
     """The picture after all filters; tone, colour and area filters leave alpha alone. The given one is used up.
 
-    `steps` gets one step for each filter; those that go over the picture together have the same times.
+    `steps` gets one step for each filter, the one that fails included; those that go over the picture together have the
+    same times.
     Neighbouring tone and colour filters go over the picture once, together, in its own memory where that is large
     enough. Raises TooManyPixels before a filter would make too large a picture, InvalidParameter for a crop outside.
     """
@@ -32,13 +33,15 @@ def run_chain(picture: Picture, chain: Sequence[_Link], limits: Limits, steps: l
         together = list(links)
         for run in [together] if pointwise else [[link] for link in together]:
             start = time.time_ns()
-            if pointwise:
-                picture.colour = _run_points(picture.colour, list(_points(iter(run))))
-            else:
-                picture = _run_one(picture, *run[0], limits)
-            if steps is not None:
-                end = time.time_ns()
-                steps += [Step(known.name, start, end) for known, _ in run]
+            try:
+                if pointwise:
+                    picture.colour = _run_points(picture.colour, list(_points(iter(run))))
+                else:
+                    picture = _run_one(picture, *run[0], limits)
+            finally:
+                if steps is not None:
+                    end = time.time_ns()
+                    steps += [Step(known.name, start, end) for known, _ in run]
     return picture
 
 

@@ -5,6 +5,7 @@ at once, in one script. The rest goes to the pool (`services.process.attempts`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.process import obituary, orders, spans
 from services.process.attempts import Attempts
@@ -72,9 +73,10 @@ class Developer:
 
     async def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
         """The dead letter of an entry that used up its attempts, and the failure of its job."""
-        letter = await obituary.of_spent(source, entry, worker, self._recall)
-        self._metrics.dead_letters.labels(letter.code).inc()
-        return letter
+        return self._counted(await obituary.of_spent(source, entry, worker, self._recall))
+
+    def _counted(self, letter: DeadLetter) -> DeadLetter:
+        return replace(letter, written=self._metrics.dead_letters.labels(letter.code).inc)
 
     async def _recall(self, job_key: str) -> list[bytes | None]:
         told: list[bytes | None] = await self.stage.outage.persist(self._redis.hmget, job_key, obituary.TOLD)
@@ -86,8 +88,8 @@ class Developer:
             try:
                 read.append(orders.read(source, entry))
             except InvalidEvent as error:
-                self._metrics.dead_letters.labels(error.code).inc()
-                await self.stage.bury(source, entry, obituary.of_unreadable(source, entry, error, self.stage.consumer))
+                letter = obituary.of_unreadable(source, entry, error, self.stage.consumer)
+                await self.stage.bury(source, entry, self._counted(letter))
         return read
 
     async def _sort(self, read: Sequence[Order]) -> tuple[list[Done], list[Order]]:

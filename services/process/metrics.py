@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from shared import metrics
+from shared import metrics, telemetry
 from shared.stream_gauges import StreamGauges
 
 
@@ -24,3 +24,4 @@ class Metrics:
         self.resident = metrics.RESIDENT.gauge(registry)
         self.restarts = metrics.RESTARTS.counter(registry)
         self.streams = StreamGauges(registry)
+        metrics.SPANS_DROPPED.asked(registry, lambda: telemetry.dropped("process"))

@@ -18,8 +18,9 @@ from shared.events import Failure, ImageProgress, ImageUploaded
 
 log = structlog.get_logger()
 
-#: Fields of a job's record that tell of its attempts: who began the last one, and the last fault that was noted.
-TOLD: Final = ("tried_by", "fault")
+#: Fields of a job's record that tell of its attempts: who began the last one, the last fault that was noted, and when
+#: that one began.
+TOLD: Final = ("tried_by", "fault", *orders.BEGUN)
 #: Reads these fields of a job hash.
 Recall = Callable[[str], Awaitable[list[bytes | None]]]
 
@@ -50,7 +51,7 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
         order = orders.read(source, entry)
     except InvalidEvent as unreadable:
         return of_unreadable(source, entry, unreadable, worker)
-    tried_by, noted = await recall(keys.job(source.partition, order.job_id))
+    tried_by, noted, *begun = await recall(keys.job(source.partition, order.job_id))
     error = GaveUp(f"The job was started {entry.attempts} times and never came to an end. {_last_error(order, noted)}")
     event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
     document = dead_letters.write(
@@ -64,7 +65,7 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
         run=order.upload.run,
         trace=telemetry.trace_id(order.parent),
     )
-    return _letter(order, error, event, document, spans.lost(order))
+    return _letter(order, error, event, document, spans.lost(order, orders.last_start(begun)))
 
 
 def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:

@@ -1,5 +1,6 @@
 """From an entry of an upload stream to an order: what to develop, checked, and under which key it will be stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -19,6 +20,9 @@ from shared.events import Failure, FilterSpec, ImageProgress, ImageUploaded, Out
 
 #: Media types whose format is written as well as read; an empty chain leaves such a source as it is.
 _WRITTEN: Final = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
+
+#: Fields of a job's record that tell when work on it began: first, and after a takeover.
+BEGUN: Final = ("started", "tried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,12 @@ def request(order: Order, settings: ProcessSettings) -> Request:
         output=upload.output,
         limits=settings.limits,
     )
+
+
+def last_start(times: Sequence[bytes | None]) -> int:
+    """When the last attempt began in ms, from the fields `BEGUN`; 0 when that is not known."""
+    # `tried` may be of an earlier run, which began before this one.
+    return max(int(at or 0) for at in times)
 
 
 def started(order: Order, *, worker: str, at: int) -> ImageProgress:

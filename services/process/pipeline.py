@@ -129,10 +129,10 @@ def filters(work: Development) -> None:
     limits = work.request.limits.of_each(len(decoded.frames))
     for number, frame in enumerate(decoded.frames):
         steps: list[Step] = []
-        decoded.frames[number] = run_chain(frame, work.chain, limits, steps)
-        # With several frames a filter runs several times: from its first begin to its last end.
-        began = work.filters or steps
-        work.filters = [Step(a.name, a.start_ns, b.end_ns) for a, b in zip(began, steps, strict=True)]
+        try:
+            decoded.frames[number] = run_chain(frame, work.chain, limits, steps)
+        finally:
+            work.filters = _joined(work.filters, steps)
 
 
 def encode(work: Development) -> None:
@@ -156,6 +156,16 @@ def store(work: Development) -> None:
 
 
 STEPS: Final[tuple[Callable[[Development], None], ...]] = (load, guard, recall, decode, filters, encode, store)
+
+
+def _joined(before: list[Step], steps: list[Step]) -> list[Step]:
+    """With several frames a filter runs several times: from its first begin to its last end.
+
+    A frame that failed has fewer steps than the one before it.
+    """
+    began = before or steps
+    again = [Step(a.name, a.start_ns, b.end_ns) for a, b in zip(began, steps, strict=False)]
+    return again + began[len(steps) :]
 
 
 def _kept(work: Development) -> Metadata:

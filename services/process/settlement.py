@@ -26,8 +26,6 @@ from shared.stage import Outcome, Stage
 LINGER: Final = 0.04
 #: Images of one settlement.
 _MOST: Final = 64
-#: Fields of a job's record that tell when work on it began: first, and after a takeover.
-_BEGUN: Final = ("started", "tried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,8 @@ class Settlement:
         accounts.began(self._metrics, order)
         if order.attempt > 1:
             job_key = keys.job(order.source.partition, order.job_id)
-            begun = await self.stage.outage.persist(self._redis.hmget, job_key, _BEGUN)
-            spans.tell_of_lost(order, span, max(int(at or 0) for at in begun))
+            begun = await self.stage.outage.persist(self._redis.hmget, job_key, orders.BEGUN)
+            spans.tell_of_lost(order, span, orders.last_start(begun))
 
     async def _settle_group(self, source: Source, done: Sequence[Done]) -> list[bool]:
         # In the order of the stream, in which the script looks for them.

@@ -8,18 +8,22 @@ its parent, and the new attempt links the old one. A worker that lost its entry,
 from hashlib import blake2b
 from typing import Final
 
+from opentelemetry import trace
 from opentelemetry.trace import Span, StatusCode
 
 from services.process.orders import Order
 from services.process.request import Report
 from shared import keys, semantics, telemetry, trace_context
+from shared.errors import DarkroomError
 from shared.events import Failure, ImageProgress
 from shared.trace_context import Recorded
 
 #: Steps of the pipeline whose work has a name of its own in traces.
 _NAMES: Final = {"load": "fetch"}
-#: Steps told only where they were the last: two take no time, and of the third its filters tell one by one.
-_SELDOM: Final = frozenset({"guard", "recall", "filters"})
+#: Steps that take no time, told only where they were the last.
+_SELDOM: Final = frozenset({"guard", "recall"})
+#: The step whose filters tell of it one by one.
+_CHAIN: Final = "filters"
 _SILENT: Final = Failure("lost", "The worker of this attempt went silent or could not finish it.")
 
 
@@ -35,18 +39,26 @@ def tell_of_lost(order: Order, span: Span, since_ms: int) -> bool:
     """
     if order.attempt == 1 or not isinstance(span, Recorded):
         return False
-    span.add_link(lost(order, since_ms, span.start_ns).get_span_context())
+    before = lost(order, since_ms)
+    if isinstance(before, Recorded):
+        before.end(max(before.start_ns, span.start_ns))
+        span.add_link(before.get_span_context())
     return True
 
 
-def lost(order: Order, since_ms: int = 0, until_ns: int = 0) -> Span:
-    """The span of the attempt before this one, told in place of a worker that went silent."""
-    begun = (since_ms or int(order.entry.id.split("-")[0])) * 1_000_000
-    span = _attempt(order, order.attempt - 1, start_ns=begun)
-    if span.is_recording():
+def lost(order: Order, since_ms: int = 0) -> Span:
+    """The span of the attempt before this one, told in place of a worker that went silent; to be ended.
+
+    It links the one before it, of which that worker told when it started.
+    """
+    number = order.attempt - 1
+    begun = since_ms or int(order.entry.id.split("-")[0])
+    span = _attempt(order, number, start_ns=begun * 1_000_000)
+    if isinstance(span, Recorded):
         fail(span, _SILENT)
         span.set_attribute(semantics.ENDED, _SILENT.code)
-        span.end(max(until_ns, begun) if until_ns else None)
+        if number > 1:
+            span.links = ((*_identity(order, number - 1), {}),)
     return span
 
 
@@ -55,8 +67,9 @@ def steps(span: Span, report: Report) -> None:
     if type(span) is not Recorded:
         return
     for step in report.steps:
-        if step.name not in _SELDOM or step is report.steps[-1]:
-            telemetry.tracer.add(_NAMES.get(step.name, step.name), span, step.start_ns, step.end_ns)
+        if step.name == _CHAIN or (step.name in _SELDOM and step is not report.steps[-1]):
+            continue
+        telemetry.tracer.add(_NAMES.get(step.name, step.name), span, step.start_ns, step.end_ns)
     for step in report.filters:
         about: semantics.Attributes = {semantics.FILTER: step.name}
         telemetry.tracer.add(f"filter {step.name}", span, step.start_ns, step.end_ns, about)
@@ -107,6 +120,11 @@ def end(span: Span, event: ImageProgress) -> None:
 def fail(span: Span, error: Failure) -> None:
     span.set_attribute(semantics.ERROR, error.code)
     span.set_status(StatusCode.ERROR, error.message)
+
+
+def tried_again(error: DarkroomError) -> None:
+    """Note in the current attempt that a fault of a child, or of a store that is there, is tried again in place."""
+    trace.get_current_span().add_event(semantics.RETRY, {semantics.ERROR: error.code})
 
 
 def cancelled(span: Span) -> None:

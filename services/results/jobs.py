@@ -4,6 +4,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Query
+from opentelemetry.trace import Span
 from starlette.responses import Response
 
 from services.results.answers import json_answer, problems
@@ -11,8 +12,9 @@ from services.results.cancel import cancel_or_delete
 from services.results.context import ContextDep, OwnerDep, SubmitterDep
 from services.results.listing import list_jobs
 from services.results.models import Absent, JobDocument, JobPage, JobState, Limit, Short
-from shared import records
+from shared import records, semantics, trace_context
 from shared.errors import Expired, InvalidParameter, NotFailed, Overloaded
+from shared.records import JobRecord
 
 router = APIRouter(tags=["jobs"])
 log = structlog.get_logger()
@@ -49,12 +51,24 @@ async def delete_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> R
     that cancelled the job deletes it: after a lost answer, look at the job first.
     """
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
+    span = trace_context.current()
+    span.set_attribute(semantics.JOB, job_id)
     if record.state == "cancelled":
         context.metrics.jobs.labels("cancelled", "").inc()
-        about: dict[str, str | int] = {"job_id": job_id, "run": record.run, "attempt": record.attempts}
-        # The trace of the job rather than that of this request.
-        log.info("job ended", state="cancelled", **about, **({"trace_id": record.trace} if record.trace else {}))
+        _tell_of_cancelled(record, span)
     return json_answer(records.document(record, trace_url=context.settings.trace_url))
+
+
+def _tell_of_cancelled(record: JobRecord, span: Span) -> None:
+    """`span` is that of the request: what follows from it, the job's webhook, is in its trace and not in the job's."""
+    about: dict[str, str | int] = {"job_id": record.id, "run": record.run, "attempt": record.attempts}
+    if record.trace:
+        span.set_attribute(semantics.PREVIOUS, record.trace)
+        about["trace_id"] = record.trace
+    own = trace_context.known(span)
+    if own is not None:
+        about |= {"request_trace_id": own.trace, "request_span_id": own.span}
+    log.info("job ended", state="cancelled", **about)
 
 
 @router.post(

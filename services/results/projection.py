@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
@@ -22,6 +23,8 @@ from shared.metrics import priority
 from shared.outage import Outage
 from shared.scripts import RedisClient
 from shared.trace_context import Recorded
+
+log = structlog.get_logger()
 
 #: Fields of an unreadable entry that its dead letter keeps; a script can hand on a few thousand at most.
 _FIELDS_KEPT: Final = 256
@@ -55,6 +58,7 @@ class Projection:
 
     async def handle(self, source: Source, entries: Sequence[Entry]) -> None:
         """Apply and acknowledge `entries` of one progress stream; what cannot be read becomes a dead letter."""
+        self._metrics.note_redelivered(source, entries)
         steps: list[Step] = []
         for entry in entries:
             try:
@@ -94,11 +98,16 @@ class Projection:
         )
         kept = islice(entry.fields.items(), _FIELDS_KEPT)
         fields = [part for name, value in kept for part in (name, value)]
-        await self.outage.persist(
+        rejected = await self.outage.persist(
             self._reject,
             keys=[source.stream, keys.dead(source.partition)],
             args=[source.group, entry.id, letter, *fields],
         )
+        if rejected:
+            ids = telemetry.ids(telemetry.span_of(entry.fields))
+            log.error(
+                "dead letter", stream=source.stream, entry=entry.id, attempts=entry.attempts, code=error.code, **ids
+            )
         self._metrics.events.labels("unreadable").inc()
 
     def _note(self, steps: Sequence[Step], outcomes: Sequence[int]) -> None:
@@ -108,7 +117,9 @@ class Projection:
                 state = "done" if step.event.type == "processed" else "failed"
                 self._metrics.jobs.labels(state, _code(step.event)).inc()
                 of_bulk = bool(bulk) or _is_of_bulk_entry(step.event.job_id)
-                self._metrics.duration.labels(priority(bulk=of_bulk)).observe(max(0, step.at - created) / 1000)
+                # A later run keeps the creation of its job, so what lay between the runs would count as its time.
+                if step.event.run == 1:
+                    self._metrics.duration.labels(priority(bulk=of_bulk)).observe(max(0, step.at - created) / 1000)
 
 
 def _code(event: ImageProgress) -> str:

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, StatusCode
 from redis.exceptions import RedisError
 
 from services.results import cloud_events, signing
@@ -26,7 +26,7 @@ from shared import keys, scripts, semantics, telemetry, trace_context
 from shared.addresses import Refused, Unresolved, resolve
 from shared.entries import Entry, Source
 from shared.outage import Outage
-from shared.pinned import new_client, pinned
+from shared.pinned import answered, new_client, pinned, requesting
 
 log = structlog.get_logger()
 
@@ -78,6 +78,16 @@ def read(source: Source, entry: Entry) -> Webhook:
     )
 
 
+def about(webhook: Webhook) -> dict[str, str | int]:
+    """What log lines say of a webhook."""
+    return {
+        "webhook": webhook.message_id,
+        "type": webhook.type,
+        "attempt": webhook.attempt,
+        ("batch" if webhook.type == "batch.completed" else "job_id"): webhook.subject,
+    }
+
+
 class Webhooks:
     """Delivers the entries of the hooks streams."""
 
@@ -95,6 +105,7 @@ class Webhooks:
 
     async def handle(self, source: Source, entries: Sequence[Entry]) -> None:
         """Deliver a batch, all at the same time."""
+        self._metrics.note_redelivered(source, entries)
         async with asyncio.TaskGroup() as group:
             for entry in entries:
                 group.create_task(self._one(source, entry))
@@ -136,18 +147,13 @@ class Webhooks:
 
     async def _deliver(self, webhook: Webhook) -> tuple[Outcome, float]:
         """Try once; returns what came of it, and the seconds to wait before the next try."""
-        about = {
-            "webhook": webhook.message_id,
-            "type": webhook.type,
-            "attempt": webhook.attempt,
-            ("batch" if webhook.type == "batch.completed" else "job_id"): webhook.subject,
-        }
+        told = about(webhook)
         asked = 0.0
         try:
-            async with asyncio.timeout(self._settings.webhook_timeout):
-                response = await self._send(webhook)
+            async with asyncio.timeout(self._settings.webhook_timeout) as limit:
+                response = await self._send(webhook, limit)
         except Refused as error:
-            log.warning("webhook refused", reason=str(error), **about)
+            log.warning("webhook refused", reason=str(error), **told)
             return "refused", 0
         except (Unresolved, httpx.HTTPError, httpx.InvalidURL, RedisError, TimeoutError, OSError) as error:
             reason = str(error) if isinstance(error, Unresolved) else type(error).__name__
@@ -155,20 +161,20 @@ class Webhooks:
             if response.is_success:
                 return "delivered", 0
             if response.status_code == httpx.codes.GONE:
-                log.info("webhook no longer wanted", **about)
+                log.info("webhook no longer wanted", **told)
                 return "gone", 0
             reason = f"status {response.status_code}"
             asked = _retry_after(response)
         left = webhook.since / 1000 + self._settings.webhook_give_up - time.time()
         if left <= 0:
-            log.error("webhook given up", reason=reason, **about)
+            log.error("webhook given up", reason=reason, **told)
             return "gave_up", 0
         # However long a receiver asks for, it gets one more try before the time is over.
         delay = min(max(asked, self._delay(webhook.attempt)), left)
-        log.info("webhook failed", reason=reason, again_in=round(delay, 1), **about)
+        log.info("webhook failed", reason=reason, again_in=round(delay, 1), **told)
         return "again", delay
 
-    async def _send(self, webhook: Webhook) -> httpx.Response:
+    async def _send(self, webhook: Webhook, limit: asyncio.Timeout) -> httpx.Response:
         addresses = await resolve(webhook.url, allow_private=self._settings.webhook_allow_private)
         url = httpx.URL(webhook.url)
         body = await cloud_events.body(self._reader, webhook.type, webhook, trace_url=self._settings.trace_url)
@@ -183,12 +189,13 @@ class Webhooks:
             content=body,
             headers={**signed, "Content-Type": cloud_events.MEDIA_TYPE},
         )
-        with _posting(url, webhook) as span:
+        again: semantics.Attributes = {semantics.RESENT: webhook.attempt - 1} if webhook.attempt > 1 else {}
+        with requesting("POST", url, limit, again) as span:
             traceparent, _ = trace_context.carrier(span)
             if traceparent:
                 request.headers["traceparent"] = traceparent
             response = await self._client.send(request, stream=True)
-            span.set_attribute(semantics.STATUS, response.status_code)
+            answered(span, response.status_code)
         # Only the status counts; what else the receiver has to say is not read.
         await response.aclose()
         return response
@@ -215,13 +222,6 @@ def _span(source: Source, entry: Entry, webhook: Webhook) -> AbstractContextMana
         attributes=attributes,
         service="results",
     )
-
-
-def _posting(url: httpx.URL, webhook: Webhook) -> AbstractContextManager[Span]:
-    attributes = semantics.requesting("POST", url.scheme, url.host, url.port)
-    if webhook.attempt > 1:
-        attributes[semantics.RESENT] = webhook.attempt - 1
-    return telemetry.tracer.running("POST", kind=SpanKind.CLIENT, attributes=attributes)
 
 
 def _keys(partition: int) -> list[str]:

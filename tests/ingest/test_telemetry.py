@@ -55,9 +55,43 @@ async def test_a_refusal_says_its_code_in_the_span(ingest: Running, spans: list[
     await ingest.http.post("/v1/images", content=b"nothing")
 
     (server,) = named(spans, "POST /v1/images")
-    assert server.attributes["error.type"] == "unsupported_media"
+    assert server.attributes["darkroom.error.code"] == "unsupported_media"
+    assert "error.type" not in server.attributes, "a wrong request is no error of the server"
     assert server.attributes["http.response.status_code"] == 415
     assert server.status is trace.StatusCode.UNSET
+
+
+async def test_an_error_of_ours_is_one_in_the_span(ingest: Running, spans: list[Recorded]) -> None:
+    await ingest.redis.config_set("maxmemory", 1)
+    try:
+        response = await ingest.http.post("/v1/images", content=picture())
+    finally:
+        await ingest.redis.config_set("maxmemory", 0)
+
+    assert response.status_code == 503
+    (server,) = named(spans, "POST /v1/images")
+    assert server.status is trace.StatusCode.ERROR
+    assert server.attributes["error.type"] == server.attributes["darkroom.error.code"] == "overloaded"
+
+
+async def test_a_method_that_nobody_knows_is_named_as_the_conventions_say(
+    ingest: Running, spans: list[Recorded]
+) -> None:
+    await ingest.http.request("PURGE", "/v1/images")
+
+    (server,) = spans
+    assert server.name == "HTTP /v1/images"
+    assert server.attributes["http.request.method"] == "_OTHER"
+    assert server.attributes["http.request.method_original"] == "PURGE"
+
+
+async def test_a_tracestate_in_several_headers_is_one_list(ingest: Running, spans: list[Recorded]) -> None:
+    headers = [("tracestate", "a=1"), ("traceparent", PARENT), ("tracestate", "b=2,c=3")]
+    await ingest.http.post("/v1/images", content=picture(), headers=headers)
+
+    (entry,) = await ingest.entries()
+    assert entry[b"tracestate"] == b"a=1,b=2,c=3"
+    assert {span.tracestate for span in spans} == {"a=1,b=2,c=3"}
 
 
 async def test_without_tracing_an_event_carries_the_trace_of_its_sender(ingest: Running) -> None:
@@ -106,7 +140,7 @@ async def test_an_upload_that_is_refused_at_the_door_is_traced_and_counted_as_we
     (server,) = spans
     assert server.name == "POST /v1/images"
     assert f"{server.trace}-{server.parent}" in PARENT
-    assert server.attributes["error.type"] == "forbidden"
+    assert server.attributes["darkroom.error.code"] == "forbidden"
     sample = ingest.service.registry.get_sample_value
     assert sample("darkroom_uploads_total", {"outcome": "forbidden"}) == 1
     labels = {

@@ -8,13 +8,14 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from services.process import attempts
+from services.process import attempts, orders
 from services.process.developer import Developer
 from services.process.door import PoolDoor
 from services.process.metrics import Metrics
 from services.process.obituary import TOLD, of_spent, of_unreadable
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
+from services.process.spans import begin
 from shared import keys, records, scripts
 from shared.blobs import BlobStore
 from shared.dead_letters import NOBODY, Letter
@@ -22,6 +23,7 @@ from shared.entries import Entry, Source
 from shared.errors import InvalidEvent
 from shared.events import Failure, ImageUploaded, decode_progress, decode_uploaded, encode
 from shared.stage import Stage
+from tests.support.recording import recorded
 from tests.support.waiting import eventually
 
 UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
@@ -91,6 +93,19 @@ async def test_a_worker_that_died_silently_is_named_not_the_one_that_buries(redi
     letter = await of_run(redis, 1)
     assert letter.worker == "victim"
     assert letter.message.endswith("No start left an error behind.")
+
+
+async def test_the_span_of_the_last_attempt_begins_when_it_did_and_links_the_one_before(redis: Redis) -> None:
+    await redis.hset(JOB, mapping={"started": 1_700_000_000_000, "tried": 1_700_000_005_000})
+    parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    entry = Entry("1-1", {b"data": encode(EVENT), b"traceparent": parent}, attempts=2)
+    with recorded("process") as spans:
+        await of_spent(UPLOADS, entry, "gravedigger", lambda key: redis.hmget(key, TOLD))
+        first = begin(orders.read(UPLOADS, entry._replace(attempts=0))).get_span_context()
+    (last,) = [span for span in spans if span.name == "process image.uploaded"]
+    assert last.start_ns == 1_700_000_005_000 * 10**6
+    assert last.links == ((f"{first.trace_id:032x}", f"{first.span_id:016x}", {}),)
+    assert (last.attributes["error.type"], last.attributes["darkroom.attempt.end"]) == ("gave_up", "lost")
 
 
 async def test_an_error_of_an_earlier_run_is_none_of_this_one(redis: Redis) -> None:

@@ -40,6 +40,15 @@ def test_the_report_times_every_step_in_order(store: BlobStore, ask: Ask) -> Non
     assert all(a.start_ns <= a.end_ns <= b.start_ns for a, b in pairwise(steps))
 
 
+def test_the_report_of_a_filter_that_fails_tells_of_it_and_of_those_before(store: BlobStore, ask: Ask) -> None:
+    report = develop(ask(encoded(".jpg", scene(40, 60)), {"name": "blur"}, {"name": "crop", "x": 60000}), store)
+    assert report.error is not None
+    assert [step.name for step in report.steps][-1] == "filters"
+    blur, crop = report.filters
+    assert (blur.name, crop.name) == ("blur", "crop")
+    assert report.steps[-1].start_ns <= blur.start_ns < blur.end_ns <= crop.start_ns <= crop.end_ns
+
+
 def test_the_report_tells_the_facts_of_the_source(store: BlobStore, ask: Ask) -> None:
     data = encoded(".jpg", scene(40, 60))
     source = develop(ask(data), store).source

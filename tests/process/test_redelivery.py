@@ -20,7 +20,7 @@ from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.spans import begin
 from services.process.worker import EngineFault
-from shared import keys
+from shared import keys, telemetry
 from shared.blobs import BlobStore
 from shared.entries import Entry, Source
 from shared.events import ImageUploaded, Result, encode
@@ -106,10 +106,15 @@ def _first_span(entry_id: str, fields: dict[bytes, bytes]) -> str:
     return span.span
 
 
-async def test_one_whose_result_was_stored_meanwhile_is_settled_and_the_lost_attempt_told(case: Case) -> None:
+async def _remember(redis: Redis) -> None:
+    """The result of the event, which makes the next attempt end at once."""
     key = orders.expected_key(EVENT)
     assert key is not None
-    await Facts(case.redis).remember([Result(key=key, media_type="image/png", bytes=1, width=1, height=1)])
+    await Facts(redis).remember([Result(key=key, media_type="image/png", bytes=1, width=1, height=1)])
+
+
+async def test_one_whose_result_was_stored_meanwhile_is_settled_and_the_lost_attempt_told(case: Case) -> None:
+    await _remember(case.redis)
     before, after = await case.redeliver()
     assert (before.span, before.attributes["darkroom.attempt.end"]) == (case.first, "lost")
     assert before.start_ns == 1_700_000_000_000 * 10**6
@@ -129,10 +134,30 @@ async def test_one_whose_job_was_cancelled_meanwhile_ends_and_the_lost_attempt_i
     assert case.registry.get_sample_value("darkroom_process_redeliveries_total") == 0
 
 
+async def test_after_two_lost_attempts_the_third_links_the_second_and_that_the_first(case: Case) -> None:
+    await _remember(case.redis)
+    await case.redis.hset(JOB, "tried", 1_700_000_005_000)
+    case.entry = case.entry._replace(attempts=2)
+    before, after = await case.redeliver()
+    assert [link[1] for link in before.links] == [case.first]
+    assert [link[1] for link in after.links] == [before.span]
+    assert before.start_ns == 1_700_000_005_000 * 10**6
+
+
 async def test_one_that_another_worker_took_is_nobody_elses_to_tell_of(case: Case) -> None:
     await case.redis.xclaim(UPLOADS.stream, UPLOADS.group, "another", 0, [case.entry.id])
     await case.handle()
     assert case.spans == []
+
+
+@pytest.mark.parametrize("owner", ["own", "another"])
+async def test_a_dead_letter_is_counted_by_who_writes_it(case: Case, owner: str) -> None:
+    stage = case.developer.stage
+    if owner == "another":
+        await case.redis.xclaim(UPLOADS.stream, UPLOADS.group, owner, 0, [case.entry.id])
+    await stage.bury(UPLOADS, case.entry, await case.developer.obituary(UPLOADS, case.entry, stage.consumer))
+    counted = case.registry.get_sample_value("darkroom_process_buried_entries_total", {"code": "gave_up"})
+    assert counted == (1 if owner == "own" else 0)
 
 
 async def test_a_defect_of_the_engine_is_logged_with_its_job_and_noted_in_its_record(case: Case) -> None:
@@ -140,7 +165,7 @@ async def test_a_defect_of_the_engine_is_logged_with_its_job_and_noted_in_its_re
         await case.handle()
     (line,) = [line for line in lines if line["event"] == "the engine has a defect"]
     assert (line["job_id"], line["attempt"], line["span_id"] != case.first) == ("0-a", 2, True)
-    _, noted = await case.redis.hmget(JOB, TOLD)
+    _, noted, *_ = await case.redis.hmget(JOB, TOLD)
     assert b'"attempt":2' in noted
     assert b"internal_error" in noted
 
@@ -161,6 +186,21 @@ async def test_lines_about_jobs_that_were_started_together_have_each_its_own_id(
         with pytest.raises(EngineFault):
             await made.handle(UPLOADS, entries)
     assert pool.told == {"0-a": "0-a", "0-b": "0-b"}
+
+
+async def test_lost_attempts_that_are_told_together_are_sent_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    async def send_now() -> None:
+        sent.append(len(case.spans))
+
+    monkeypatch.setattr(telemetry, "send_now", send_now)
+    other = Entry((await case.redis.xadd(UPLOADS.stream, case.entry.fields)).decode(), case.entry.fields, attempts=1)
+    await case.redis.xreadgroup(UPLOADS.group, case.developer.stage.consumer, {UPLOADS.stream: ">"})
+    case.developer.stage.leases.hold(UPLOADS, [case.entry, other])
+    with pytest.raises(EngineFault):
+        await case.developer.handle(UPLOADS, [case.entry, other])
+    assert sent == [2], "both, at once"
 
 
 async def test_the_lost_attempt_of_an_entry_without_a_record_began_with_its_entry(case: Case) -> None:

@@ -11,6 +11,7 @@ from services.results.reader import Reader
 from shared import keys
 from shared.records import JobRecord
 from tests.results.story import Story, processed
+from tests.support.recording import recorded
 
 
 async def test_the_document_of_a_job_is_what_openapi_says(story: Story, http: httpx.AsyncClient) -> None:
@@ -29,14 +30,22 @@ async def test_the_document_of_a_job_is_what_openapi_says(story: Story, http: ht
     assert documents[done]["finished"].endswith("Z")
 
 
-async def test_the_line_of_a_cancelled_job_has_the_trace_of_the_job(story: Story, http: httpx.AsyncClient) -> None:
-    (job_id,) = await story.submit("cat.jpg")
+async def test_a_cancelled_job_leads_to_the_request_that_cancelled_it_and_back(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    (job_id,) = await story.submit("cat.jpg", webhook="https://example.com/")
     await story.redis.hset(keys.job(0, job_id), "trace", "4bf92f3577b34da6a3ce929d0e0e4736")
-    with capture_logs() as lines:
+    with capture_logs() as lines, recorded("results") as spans:
         await http.delete(f"/v1/jobs/{job_id}")
     (line,) = [line for line in lines if line["event"] == "job ended"]
     assert (line["job_id"], line["state"]) == (job_id, "cancelled")
     assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    (span,) = [span for span in spans if span.name == "DELETE /v1/jobs/{job_id}"]
+    assert (line["request_trace_id"], line["request_span_id"]) == (span.trace, span.span)
+    assert span.attributes["darkroom.job.id"] == job_id
+    assert span.attributes["darkroom.previous.trace_id"] == line["trace_id"]
+    (told, *_) = await story.redis.xrange(keys.hooks(0))
+    assert told[1][b"traceparent"].decode() == span.traceparent, "its webhook follows from that request"
 
 
 @pytest.mark.parametrize("job_id", ["0-nothing", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65])

@@ -3,6 +3,7 @@ import json
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from services.results.projection import created_at
 from shared import groups, keys
@@ -94,7 +95,9 @@ async def test_an_event_of_another_owner_cannot_touch_a_job(story: Story) -> Non
 async def test_an_unreadable_entry_becomes_a_dead_letter_and_its_neighbours_go_on(story: Story) -> None:
     (job_id,) = await story.submit("cat.jpg")
     foreign = upload("1-x", source="inbox/cat.jpg")
-    await story.project(b"\xff nonsense", processed(await story.upload_of(job_id)), started(foreign))
+    with capture_logs() as lines:
+        await story.project(b"\xff nonsense", processed(await story.upload_of(job_id)), started(foreign))
+    assert [(line["event"], line["code"]) for line in lines] == [("dead letter", "invalid_event")] * 2
     assert (await story.job(job_id)).state == "done"
     letters = [fields for _, fields in await story.redis.xrange(keys.dead(0))]
     assert [msgspec.json.decode(fields[b"data"], type=Letter).code for fields in letters] == ["invalid_event"] * 2
@@ -147,6 +150,25 @@ async def test_what_it_counts(story: Story) -> None:
     assert sample("darkroom_jobs_total", {"state": "done", "code": ""}) == 1
     assert sample("darkroom_jobs_total", {"state": "failed", "code": "corrupt_image"}) == 1
     assert sample("darkroom_job_duration_seconds_count", {"priority": "normal"}) == 2
+
+
+async def test_deliveries_after_the_first_are_counted(story: Story) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await story.publish(processed(await story.upload_of(job_id)))
+    (entry,) = await story.read()
+    await story.projection.handle(SOURCE, [entry._replace(attempts=1)])
+    sample = story.metrics.registry.get_sample_value
+    assert sample("darkroom_results_redeliveries_total", {"group": SOURCE.group}) == 1
+
+
+async def test_a_run_after_the_first_is_counted_and_not_timed(story: Story) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await story.fail(job_id)
+    again = msgspec.structs.replace(await story.upload_of(job_id), run=2)
+    await story.project(processed(again))
+    sample = story.metrics.registry.get_sample_value
+    assert sample("darkroom_jobs_total", {"state": "done", "code": ""}) == 1
+    assert sample("darkroom_job_duration_seconds_count", {"priority": "normal"}) == 1
 
 
 async def test_jobs_of_low_priority_are_timed_by_themselves(story: Story) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import contextlib
 import hmac
 import json
 import logging
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.trace import StatusCode
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -32,6 +34,7 @@ from shared.entries import Entry, Source
 from shared.service import Server
 from tests.results.story import Story, processed, upload
 from tests.support.parts import require
+from tests.support.recording import recorded
 from tests.support.waiting import eventually
 
 HOOKS = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
@@ -263,6 +266,43 @@ async def test_the_receiver_may_ask_for_more_time(
     await postman.deliver()
     assert least < await waits(story) <= most
     assert postman.count("gave_up") == 0
+
+
+async def test_the_span_of_a_request_says_what_went_wrong(story: Story, postman: Postman, receiver: Receiver) -> None:
+    receiver.answers = [Response(status_code=503), Response(status_code=404)]
+    with recorded("results") as spans:
+        (job_id,) = await story.submit("cat.jpg", webhook=receiver.url)
+        await story.finish(job_id)
+        await postman.deliver()
+    posts = [span for span in spans if span.name == "POST"]
+    assert {span.status for span in posts} == {StatusCode.ERROR}
+    assert {span.attributes["error.type"] for span in posts} == {"503", "404"}
+
+
+async def test_the_span_of_a_request_that_took_too_long_says_so(story: Story, redis_url: str, blob_url: str) -> None:
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
+        writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    answering: list[asyncio.Task[None] | None] = []
+    await groups.ensure(story.redis, HOOKS)
+    slow = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_timeout=0.2)
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with recorded("results") as spans:
+            (job_id,) = await story.submit("cat.jpg", webhook=url)
+            await story.finish(job_id)
+            await slow.deliver()
+        await slow.webhooks.close()
+        await asyncio.gather(*(task for task in answering if task is not None))
+    posts = [span for span in spans if span.name == "POST"]
+    assert {(span.status, span.attributes["error.type"]) for span in posts} == {(StatusCode.ERROR, "timed_out")}
 
 
 async def test_nobody_and_nonsense_do_not_keep_others_waiting(

@@ -78,6 +78,13 @@ class Traced:
                 child.send_signal(signal.SIGSTOP)
         return service
 
+    def kill_child_at_work(self, job_id: str) -> None:
+        """End the pool's children while one of them works on a job."""
+        wait_until(lambda: self.job(job_id)["attempts"] == 1, timeout=30)
+        for server in self.process_service().children():
+            for child in server.children():
+                child.kill()
+
     def kill_at_work(self, job_id: str, *, attempt: int = 1, how: signal.Signals = signal.SIGKILL) -> None:
         """End the process service while it works on a job, for the given attempt."""
         service = self.freeze_pool()

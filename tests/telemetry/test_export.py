@@ -44,12 +44,19 @@ def test_without_a_variable_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch)
     assert not telemetry.tracer.on
 
 
-@pytest.mark.parametrize("off", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}])
+@pytest.mark.parametrize(
+    "off", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_TRACES_EXPORTER": "console"}]
+)
 def test_each_switch_of_opentelemetry_turns_it_off(
     monkeypatch: pytest.MonkeyPatch, received: Receiver, off: dict[str, str]
 ) -> None:
     switch_on(monkeypatch, OTEL_EXPORTER_OTLP_ENDPOINT=received.url, **off)
     assert not telemetry.tracer.on
+
+
+def test_an_exporter_among_others_is_switched_on(monkeypatch: pytest.MonkeyPatch, received: Receiver) -> None:
+    switch_on(monkeypatch, OTEL_EXPORTER_OTLP_ENDPOINT=received.url, OTEL_TRACES_EXPORTER="console, otlp")
+    assert telemetry.tracer.on
 
 
 def test_spans_say_whose_they_are(monkeypatch: pytest.MonkeyPatch, received: Receiver) -> None:
@@ -131,16 +138,22 @@ def test_a_receiver_that_is_away_costs_spans_and_two_lines() -> None:
     assert lines[1]["dropped"] == 2
 
 
-def test_a_queue_that_is_full_drops_the_new_ones_and_counts_them() -> None:
+def test_a_queue_that_is_full_drops_the_new_ones_and_tells_when_that_begins_and_ends() -> None:
     free = threading.Event()
     sender = SpanSender(lambda _: free.wait(10), {"shop": b""}, b"", queue=4, batch=2, delay=0.01)
     tracer = Tracer()
     tracer.switch_on("shop", ALWAYS_ON, sender.put)
-    for _ in range(100):
-        tracer.start("serve").end()
-    assert sender.dropped >= 94
-    free.set()
-    sender.close(5)
+    with capture_logs() as lines:
+        for _ in range(100):
+            tracer.start("serve").end()
+        dropped = sender.dropped
+        assert dropped >= 94
+        assert sender.lost == {"shop": dropped}
+        free.set()
+        wait_until(lambda: len(lines) == 2)
+        sender.close(5)
+    assert [line["event"] for line in lines[:2]] == ["spans find no room", "spans find room again"]
+    assert lines[1]["dropped"] == dropped
 
 
 def test_a_span_that_cannot_be_encoded_does_not_stop_the_others() -> None:

@@ -21,8 +21,8 @@ from tests.telemetry.conftest import Hook, Traced, picture
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "otel/schema.yaml").read_text())
-#: What only a defect of Redis or of ours would bring about.
-UNSEEN = {"process image.progress": {"error.type"}}
+#: What only a defect or a full server would bring about (of requests, see tests/ingest/test_telemetry.py).
+UNSEEN = {"process image.progress": {"error.type"}, "{method} {route}": {"error.type"}}
 TYPES = {str: "string", bool: "boolean", int: "int"}
 
 
@@ -37,6 +37,8 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
     hook.answers = [500]
     site.pages["/cat.png"] = picture(53)
     seen.http.post("/v1/images", params={"url": f"{site.url}/cat.png"}).raise_for_status()
+    seen.ended(seen.upload(57, filters="sepia", priority="bulk")[0])
+    seen.ended(seen.upload(58, filters="sepia,crop:x=60000")[0])
     (told,) = seen.upload(50, filters="sepia", webhook=hook.url)
     seen.ended(told)
     seen.ended(seen.upload(50, filters="sepia")[0])
@@ -47,6 +49,7 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
     seen.ended(failed, run=2)
     seen.http.post("/v1/images", content=b"no image")
     seen.http.post("/no/such/path")
+    seen.http.request("PURGE", "/v1/images")
     seen.http.post("/v1/images", params={"url": f"{site.url}/none.png"})
     (unheard,) = seen.upload(55, filters="sepia", webhook="http://127.0.0.1:9/")
     seen.ended(unheard)
@@ -61,10 +64,16 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
             event = f'{{"source":"inbox/cat.png","filters":{chain}}}'
             seen.ended(f"0-{redis.xadd('image.uploaded:{0}', {'data': event}).decode()}")
         redis.xadd("image.uploaded:{0}", {"data": "nonsense"})
+    seen.freeze_pool()
+    (shaken,) = seen.upload(61, filters="sepia")
+    seen.kill_child_at_work(shaken)
+    assert seen.ended(shaken)["state"] == "done"
     # What the worker has told by now must have been sent before it is killed.
     wait_until(lambda: {"dead", "guard", "recall"} <= set(_marks(seen.receiver.spans)), timeout=30)
     seen.freeze_pool()
     (lost,) = seen.upload(51, filters="sepia")
+    (unwanted,) = seen.upload(59, filters="sepia")
+    assert seen.http.delete(f"/v1/jobs/{unwanted}").json()["state"] == "cancelled"
     seen.kill_at_work(lost)
     seen.ended(lost)
     wait_until(lambda: len(hook.requests) == 3, timeout=30)
@@ -100,6 +109,9 @@ def test_every_span_is_declared_and_every_declared_one_is_seen(everything: list[
         attributes[name] |= set(span.attributes)
         for key, value in span.attributes.items():
             assert TYPES[type(value)] == SCHEMA["attributes"][key]["type"], (key, value)
+    assert {f"{verb} image.uploaded{way}" for verb in ("publish", "process") for way in ("", ".bulk")} <= {
+        span.name for span in everything
+    }
     for name, entry in declared.items():
         assert attributes[name] | UNSEEN.get(name, set()) == _may(entry), name
     assert {event for span in everything for event, _ in span.events} == set(SCHEMA["events"])
@@ -120,12 +132,13 @@ def _may(entry: dict[str, Any]) -> set[str]:
 
 def _declared_name(span: ReceivedSpan) -> str:
     if span.kind == "server":
-        assert span.name == f"{span.attributes['http.request.method']} {span.attributes.get('http.route', '')}".strip()
+        method = span.attributes["http.request.method"].replace("_OTHER", "HTTP")
+        assert span.name == f"{method} {span.attributes.get('http.route', '')}".strip()
         return "{method} {route}"
     if "darkroom.filter.name" in span.attributes:
         assert span.name == f"filter {span.attributes['darkroom.filter.name']}"
         return "filter {filter}"
-    return span.name
+    return re.sub(r" image\.uploaded(\.bulk)?$", " {uploads}", span.name)
 
 
 def test_every_metric_is_declared_and_exposed_by_the_services_that_say_so(traced: Traced) -> None:
@@ -141,14 +154,25 @@ def test_every_metric_is_declared_and_exposed_by_the_services_that_say_so(traced
 
 
 def test_no_label_can_take_values_without_end(traced: Traced) -> None:
-    for method, path in (("FOO", "/v1/jobs"), ("GET", "/v1/jobs/0-made-up"), ("GET", "/any/thing"), ("BAR", "/none")):
+    for method, path in (
+        ("PURGE", "/v1/jobs"),
+        ("GET", "/v1/jobs/0-made-up"),
+        ("GET", "/any/thing"),
+        ("PROPFIND", "/none"),
+    ):
         traced.http.request(method, path)
-    routes = set()
-    for service in ("ingest", "results"):
-        text = httpx.get(f"{traced.stack.admin[service]}/metrics").text
-        routes |= {tuple(pair) for pair in re.findall(r'http_request_method="([^"]*)",http_route="([^"]*)"', text)}
-    assert not {method for method, _ in routes} & {"FOO", "BAR"}
-    assert not [route for _, route in routes if "made-up" in route or "thing" in route]
+    samples = [
+        sample.labels
+        for service in ("ingest", "results")
+        for family in text_string_to_metric_families(httpx.get(f"{traced.stack.admin[service]}/metrics").text)
+        for sample in family.samples
+        if family.name == "http_server_request_duration_seconds"
+    ]
+    methods, routes = ({labels[name] for labels in samples} for name in ("http_request_method", "http_route"))
+    assert "_OTHER" in methods
+    assert methods <= {"GET", "POST", "DELETE", "_OTHER"}
+    assert {"/v1/images", "/v1/jobs/{job_id}", "none"} <= routes
+    assert not [route for route in routes if "made-up" in route or "thing" in route]
 
 
 @pytest.mark.timeout(240)
@@ -178,16 +202,21 @@ def test_every_field_that_is_written_is_declared_and_every_declared_one_is_writt
     assert written == {name for part in SCHEMA["logs"].values() for name in part}
 
 
-def _fields_in(function: ast.AST) -> Iterator[str]:
-    """Keywords of its calls that log, and keys of the dicts that such a call takes by their name with `**`."""
+def _fields_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Keywords of its calls that log, and keys of the dicts that such a call takes by their name with `**`.
+
+    What a function `about` returns is taken so elsewhere.
+    """
     names = set()
     for node in ast.walk(function):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and function.name == "about":
+            yield from _texts(node.value)
         match node:
             case ast.Call(ast.Attribute(ast.Name("log"), _) | ast.Attribute(_, "tell_of"), _, words):
                 yield from (word.arg for word in words if word.arg not in {None, "exc_info"})
                 names |= {word.value.id for word in words if isinstance(word.value, ast.Name) and not word.arg}
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and isinstance(node.value, ast.Dict):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id in names for target in targets):
                 yield from _texts(node.value)

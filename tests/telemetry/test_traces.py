@@ -213,6 +213,10 @@ def test_a_job_that_was_given_up_and_replayed_leads_from_one_trace_to_the_next(t
     expected = Counter([REQUEST, *UPLOAD, WORK[0], *end])
     spans = traced.trace_of(job["trace_id"], spans=expected.total())
     assert edges(spans) == expected
+    first, last = (named(spans, f"{lost}{number}") for number in ("", " #2"))
+    assert (first.links, last.links) == ([], [(first.trace, first.id)])
+    assert first.start < last.start < last.end, "each from when it began, not from when its entry was written"
+    assert (first.attributes["error.type"], last.attributes["error.type"]) == ("lost", "gave_up")
 
     (letter,) = traced.http.get("/v1/dead-letters").json()["dead_letters"]
     assert traced.http.post(f"/v1/dead-letters/{letter['id']}/replay").status_code == 202

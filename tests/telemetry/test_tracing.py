@@ -49,6 +49,22 @@ def test_an_exception_is_told_and_leaves_the_context_as_it_was(spans: list[Recor
     assert trace.get_current_span() is INVALID_SPAN
 
 
+def test_what_is_told_of_a_span_after_its_end_is_not_heard(spans: list[Recorded]) -> None:
+    span = telemetry.tracer.start("work")
+    other = telemetry.tracer.start("other").get_span_context()
+    span.set_attribute("kept", value=True)
+    span.end()
+    span.set_attribute("late", value=True)
+    span.set_attributes({"late": True})
+    span.set_status(StatusCode.ERROR, "late")
+    span.add_link(other)
+    span.record_exception(ValueError("late"))
+    span.update_name("late")
+    (sent,) = spans
+    assert (sent.name, sent.attributes, sent.status) == ("work", {"kept": True}, StatusCode.UNSET)
+    assert (*sent.links, *sent.events) == ()
+
+
 async def test_tasks_that_run_at_once_do_not_mix_their_spans(spans: list[Recorded]) -> None:
     async def work(number: int) -> None:
         with telemetry.tracer.running(f"above {number}"):

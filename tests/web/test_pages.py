@@ -46,22 +46,25 @@ def test_a_job_shows_its_steps_as_a_waterfall(job_page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempts", "names"),
+    ("attempts", "timings", "names"),
     [
-        (1, ["waiting", "decode", "hand-over"]),
-        (2, ["waiting", "lost attempt", "decode"]),
-        (3, ["waiting", "lost attempts", "decode"]),
+        (1, {"decode": 5}, ["waiting", "decode", "hand-over"]),
+        (2, {"decode": 5}, ["waiting", "lost attempt", "decode"]),
+        (3, {"decode": 5}, ["waiting", "lost attempts", "decode"]),
+        (1, {}, ["waiting", "work without steps"]),
+        (3, {}, ["waiting", "lost attempts"]),
     ],
+    ids=["one", "two", "three", "one whose process was killed", "three that were given up"],
 )
-def test_what_attempts_before_the_last_took_is_called_by_its_name(
-    page: Page, stack: Stack, attempts: int, names: list[str]
+def test_time_that_no_step_took_is_called_by_its_name(
+    page: Page, stack: Stack, attempts: int, timings: dict[str, int], names: list[str]
 ) -> None:
     page.goto(f"{stack.url}/queue")
     times = {"created": "2026-11-24T10:00:01Z", "started": "2026-11-24T10:00:02Z", "finished": "2026-11-24T10:00:13Z"}
-    job = {"run": 1, "attempts": attempts, "timings": {"decode": 5}, "earlier": [], **times}
+    job = {"run": 1, "attempts": attempts, "timings": timings, "earlier": [], **times}
     steps = page.evaluate("async (job) => (await import('/web/waterfall.js')).stepsOf(job)", job)
     assert [step["name"] for step in steps] == names
-    assert {step["name"] for step in steps if step.get("idle")} == set(names) - {"decode"}
+    assert {step["name"] for step in steps if step.get("idle")} == set(names) - {"decode", "work without steps"}
 
 
 def test_the_chain_of_a_job_can_be_used_again(job_page: Page) -> None:

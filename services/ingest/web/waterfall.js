@@ -13,10 +13,12 @@ export function stepsOf(job) {
   const worked = work.reduce((sum, row) => sum + row.length, 0);
   const ran = between(job.started, job.finished);
   // What is left is the way to the worker's pool and back, and the recording of the result; but `started` is the first
-  // start, so after a second one it is what the attempts before the last took.
+  // start, so after a second one it is what the attempts before the last took. Where no step is told, the process that
+  // measures them was killed at work, or the job cancelled: all of it is work.
   const left = ran === null ? 0 : ran - worked;
   const idle = { length: left, drawn: left, idle: true };
   if (left > 0.5 && job.attempts > 1) work.unshift({ name: `lost attempt${job.attempts > 2 ? "s" : ""}`, ...idle });
+  else if (left > 0.5 && !work.length) work.push({ name: "work without steps", length: left, drawn: left });
   else if (left > 0.5) work.push({ name: "hand-over", ...idle });
   const waited = between(askedAt(job), job.started);
   if (waited === null) return work;
