@@ -5,7 +5,7 @@ Both clients share this state; what differs is only how they read a connection.
 
 import random
 import time
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -32,7 +32,6 @@ class Following:
         self.finished = False
         self._last_id: str | None = None
         self._versions: dict[str, int] = {}
-        self._completed = False
         self._until = None if within is None else time.monotonic() + within
         self._retry_for = retry_for
         self._broken_since: float | None = None
@@ -53,11 +52,9 @@ class Following:
         self._broken_since, self._failures = None, 0
         if event.event == "end":
             self.finished = True
-            return None
+            return _completed(event)
         if not event.data:
             return None  # A comment or a setting of the stream, which is no event (HTML, 9.2.6).
-        if event.event == "batch.completed":
-            return self._batch(event)
         if event.event != "message":
             return None  # What only a newer service tells.
         job: Job = decode(event.data.encode(), Job)
@@ -68,12 +65,6 @@ class Following:
                 return None
             self._versions[job.id] = version
         return job
-
-    def _batch(self, event: ServerSentEvent) -> Batch | None:
-        """The batch once, though a connection may break between this and the end."""
-        told, self._completed = self._completed, True
-        batch: Batch = decode(event.data.encode(), Batch)
-        return None if told else batch
 
     def refused(self, status: int, body: bytes) -> None:
         """The service answered with an error: try again when it says 'later', else raise it."""
@@ -105,3 +96,9 @@ class Following:
 
     def _left(self) -> float:
         return float("inf") if self._until is None else self._until - time.monotonic()
+
+
+def _completed(end: ServerSentEvent) -> Batch | None:
+    """The batch whose end it is, if it is complete: that of a job, and of a batch that was deleted, tell of none."""
+    data = end.data.encode()
+    return decode(data, Batch) if "complete" in decode(data, dict[str, Any]) else None

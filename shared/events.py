@@ -140,7 +140,7 @@ def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUplo
         raise InvalidEvent("batch must be 1 to 128 letters, digits, '.', '_' or '-'.")
     if not 1 <= event.run <= _MOST_RUNS:
         raise InvalidEvent(f"run must be 1 to {_MOST_RUNS}.")
-    return msgspec.structs.replace(event, job_id=job_id)
+    return event if event.job_id else msgspec.structs.replace(event, job_id=job_id)
 
 
 def _check_version(version: int) -> None:

@@ -7,7 +7,7 @@ steps, streams of our partitions; never an id, an owner or a path.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily
@@ -26,6 +26,31 @@ _LONG: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 _SIZES: Final = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8)
 
 
+class _Remembering:
+    """A metric that looks each of its children up once: its author's `labels` takes 2 µs, ten times as long.
+
+    A child is never removed.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - its author's own signature
+        self._children: dict[tuple[str, ...], Any] = {}
+        super().__init__(*args, **options)
+
+    def labels(self, *values: str) -> Any:  # noqa: ANN401 - the metric itself with values
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = super().labels(*values)  # type: ignore[misc] # of the metric mixed in
+        return child
+
+
+class _Counter(_Remembering, Counter):  # type: ignore[misc] # labels are given in order here
+    pass
+
+
+class _Histogram(_Remembering, Histogram):  # type: ignore[misc] # likewise
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric. A counter is exposed with `_total` behind its name, a histogram as `_bucket`, `_sum`, `_count`."""
@@ -37,13 +62,13 @@ class Metric:
     bounds: tuple[float, ...] = ()
 
     def counter(self, registry: CollectorRegistry) -> Counter:
-        return Counter(self.name, self.meaning, self.labels, registry=registry)
+        return _Counter(self.name, self.meaning, self.labels, registry=registry)
 
     def gauge(self, registry: CollectorRegistry) -> Gauge:
         return Gauge(self.name, self.meaning, self.labels, registry=registry)
 
     def histogram(self, registry: CollectorRegistry) -> Histogram:
-        return Histogram(self.name, self.meaning, self.labels, buckets=self.bounds, registry=registry)
+        return _Histogram(self.name, self.meaning, self.labels, buckets=self.bounds, registry=registry)
 
     def asked(self, registry: CollectorRegistry, value: Callable[[], float]) -> None:
         """Expose a counter that somebody else keeps; `value` tells it."""

@@ -14,11 +14,11 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
 import structlog
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError, ResponseError
@@ -49,8 +49,7 @@ _FIELDS_KEPT: Final = 256
 _OUR_FIELDS: Final = (b"data", b"traceparent", b"tracestate")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of one entry: the event to publish and the trace context it carries."""
 
     entry: Entry

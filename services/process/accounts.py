@@ -1,5 +1,6 @@
 """What the service tells of its jobs besides spans: metrics, and one log line per outcome."""
 
+import logging
 import time
 from typing import Final
 
@@ -29,6 +30,8 @@ def began(metrics: Metrics, order: Order) -> None:
 def ended(metrics: Metrics, event: ImageProgress, span: Span) -> None:
     """A job was settled."""
     _count(metrics, event)
+    if not log.is_enabled_for(logging.INFO):
+        return
     log.info(
         "job ended",
         job_id=event.job_id,

@@ -1,7 +1,6 @@
 """From an entry of an upload stream to an order: what to develop, checked, and under which key it will be stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -20,13 +19,14 @@ from shared.events import Failure, FilterSpec, ImageProgress, ImageUploaded, Out
 
 #: Media types whose format is written as well as read; an empty chain leaves such a source as it is.
 _WRITTEN: Final = {"image/jpeg": "jpeg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
+#: Outputs that leave a source of a format as it is.
+_UNCHANGED: Final = {written: (Output(), Output(format=written)) for written in _WRITTEN.values()}
 
 #: Fields of a job's record that tell when work on it began: first, and after a takeover.
 BEGUN: Final = ("started", "tried")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """One job as read from its entry. `parent` is the span that the entry names, invalid when it names none."""
 
     source: Source
@@ -55,7 +55,7 @@ def identity(upload: ImageUploaded) -> Result | None:
     if upload.media_type is None or upload.bytes_in is None or upload.width is None or upload.height is None:
         return None
     written = _WRITTEN.get(upload.media_type)
-    if written is None or upload.output not in (Output(), Output(format=written)):
+    if written is None or upload.output not in _UNCHANGED[written]:
         return None
     return Result(
         key=upload.source,

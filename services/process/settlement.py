@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import msgspec
 from opentelemetry.trace import Span
 
 from services.process import accounts, orders, spans
@@ -28,8 +28,7 @@ LINGER: Final = 0.04
 _MOST: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """A job that is finished, ready to be settled. `fresh` is a result that `Facts` does not know yet."""
 
     order: Order

@@ -23,14 +23,13 @@ _HEADERS: Final = {
 }
 _DESCRIPTION: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "A stream of job documents, each with the version as its id. When a batch is complete an event "
-        "`batch.completed` has its document, as `GET /v1/batches/{id}` answers. At the end an event `end`.",
+        "description": "A stream of job documents, each with the version as its id, and an event `end` when all are "
+        "terminal. That of a batch which is complete has its document too, as `GET /v1/batches/{id}` answers.",
         "content": {
             "text/event-stream": {
                 "example": 'retry: 1000\n\nid: 7\ndata: {"id":"0-…","state":"processing",…}\n\n'
                 'id: 8\ndata: {"id":"0-…","state":"done",…}\n\n'
-                'id: 8\nevent: batch.completed\ndata: {"id":"0-…","total":2,"complete":true,…}\n\n'
-                'id: 8\nevent: end\ndata: {"batch":"0-…"}\n\n'
+                'id: 8\nevent: end\ndata: {"batch":"0-…","id":"0-…","total":2,"complete":true,…}\n\n'
             }
         },
     }

@@ -8,14 +8,14 @@ misses one.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from redis.exceptions import RedisError
 
 from services.results.batches import counted
 from services.results.listen import Subscription
-from services.results.reader import Batch, Reader
+from services.results.reader import Reader
 from shared import records
 from shared.records import JobRecord
 
@@ -136,7 +136,7 @@ class Feed:
         if not batch.complete:
             return None
         if len(self._ended | self._gone) >= batch.total:
-            return [await self._completed(batch), self._end()]
+            return [self._end(await counted(self._reader, batch))]
         # Either a change is still on its way here, or a record went meanwhile: look again at the next turn.
         self._subscription.stale = True
         return None
@@ -151,12 +151,9 @@ class Feed:
         document = msgspec.json.encode(records.document(record, trace_url=self._trace_url))
         return b"id: %d\ndata: %b\n\n" % (self._last, document)
 
-    async def _completed(self, batch: Batch) -> bytes:
-        document = msgspec.json.encode(await counted(self._reader, batch))
-        return b"id: %d\nevent: batch.completed\ndata: %b\n\n" % (self._last, document)
-
-    def _end(self) -> bytes:
-        about = {"job": self._job} if self._job is not None else {"batch": self._batch}
+    def _end(self, completed: dict[str, Any] | None = None) -> bytes:
+        """The end, with the document of a batch that is complete: to every event before it belongs a job."""
+        about = {"job": self._job} if self._job is not None else {"batch": self._batch, **(completed or {})}
         return b"id: %d\nevent: end\ndata: %b\n\n" % (self._last, msgspec.json.encode(about))
 
 

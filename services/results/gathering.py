@@ -8,7 +8,7 @@ from typing import Final
 from shared.entries import Source
 
 #: Seconds between two reads while events come several at a time; nobody sees that a state is this much older.
-PAUSE: Final = 0.01
+PAUSE: Final = 0.02
 
 
 @dataclass(slots=True)

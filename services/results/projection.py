@@ -6,10 +6,10 @@ twice, in any order, by any number of replicas, ends in the same state.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace import Span
@@ -34,8 +34,7 @@ _CODES: Final = frozenset({DarkroomError.code, *(error.code for error in every_e
 _OUTCOMES: Final = ("repeated", "ignored", "applied")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One readable entry: the event and where it leads."""
 
     entry: Entry

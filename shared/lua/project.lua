@@ -84,6 +84,11 @@ local function close(sum)
   redis.call('EXPIRE', e.batch_jobs, complete and kept or live)
 end
 
+local function add(fields, name, value)
+  local count = #fields
+  fields[count + 1], fields[count + 2] = name, value
+end
+
 local function apply(e)
   local state, run, owner, batch, created, started, attempts, bulk =
     unpack(redis.call('HMGET', e.key, 'state', 'run', 'owner', 'batch', 'created', 'started', 'attempts', 'bulk'))
@@ -107,15 +112,12 @@ local function apply(e)
   local raised = newer or RANK[target] > was
   local again = e.type == 'started' and was == 1 and tonumber(e.attempt) > tonumber(attempts or '0')
   local fields = {}
-  local function set(name, value)
-    fields[#fields + 1], fields[#fields + 2] = name, value
-  end
   if e.type == 'started' and (not started or tonumber(e.at) < tonumber(started)) then
-    set('started', e.at)
+    add(fields, 'started', e.at)
   end
   -- The event that ends a run tells its attempt itself.
   if e.type == 'started' and tonumber(e.attempt) > tonumber(attempts or '0') then
-    set('attempts', e.attempt)
+    add(fields, 'attempts', e.attempt)
   end
   if not raised and not again then
     if #fields > 0 then
@@ -125,24 +127,27 @@ local function apply(e)
   end
   version = version + 1
   local mark, ended = string.format('%d', version), RANK[target] == 2
-  set('state', target)
-  set('version', mark)
+  if ended then
+    -- The one that every job has; a table that is made whole need not grow.
+    fields = {'state', target, 'version', mark, 'finished', e.at, 'event', e.document}
+  else
+    add(fields, 'state', target)
+    add(fields, 'version', mark)
+  end
   if newer then
-    set('run', e.run)
+    add(fields, 'run', e.run)
   end
   if e.trace ~= '' then
-    set('trace', e.trace)
+    add(fields, 'trace', e.trace)
   end
   if ended then
-    set('finished', e.at)
-    set('event', e.document)
     if e.code ~= '' then
-      set('code', e.code)
+      add(fields, 'code', e.code)
       tally['code:' .. e.code] = (tally['code:' .. e.code] or 0) + 1
     end
     tally[target] = (tally[target] or 0) + 1
   elseif newer or not known then
-    set('event', e.document)
+    add(fields, 'event', e.document)
   end
   redis.call('HSET', e.key, unpack(fields))
   if ended then

@@ -95,11 +95,10 @@ async def test_a_batch_ends_when_all_expected_jobs_are_terminal(story: Story, re
         await story.fail(last)
         await eventually(lambda: follower.closed)
     assert follower.states(last) == ["queued", "failed"]
-    (_, _, completed), end = follower.events[-2:]
-    assert [kind for kind, _, _ in follower.events[-2:]] == ["batch.completed", "end"]
-    assert completed == (await replica.client.get("/v1/batches/0-batch")).json()
-    assert completed["counts"] == {"done": 2, "failed": 1}
-    assert end[2] == {"batch": "0-batch"}
+    kind, _, end = follower.events[-1]
+    assert kind == "end"
+    assert end == {"batch": "0-batch", **(await replica.client.get("/v1/batches/0-batch")).json()}
+    assert end["counts"] == {"done": 2, "failed": 1}
 
 
 async def test_who_follows_a_batch_hears_that_it_was_closed(story: Story, replica: Replica) -> None:
@@ -113,8 +112,8 @@ async def test_who_follows_a_batch_hears_that_it_was_closed(story: Story, replic
         assert not follower.closed
         await replica.client.post("/v1/batches/0-batch/close")
         await eventually(lambda: follower.closed and of_the_job.closed)
-    assert [kind for kind, _, _ in follower.events][1:] == ["batch.completed", "end"]
-    assert "batch.completed" not in [kind for kind, _, _ in of_the_job.events]
+    assert [(kind, told.get("complete")) for kind, _, told in follower.events][1:] == [("end", True)]
+    assert of_the_job.events[-1][2] == {"job": job_id}
 
 
 async def test_every_replica_hears_every_change(story: Story, replica: Replica, other_replica: Replica) -> None:
