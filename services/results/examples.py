@@ -92,9 +92,15 @@ QUEUE: Final[dict[str, Any]] = {
             "state": "processing",
             "job": _JOB,
             "since": "2026-11-24T09:30:00.125Z",
+            "pending": 2,
+            "work": [
+                {"job": _JOB, "since": "2026-11-24T09:30:00.125Z", "attempt": 1},
+                {"job": None, "since": None, "attempt": 1},
+            ],
         }
     ],
     "rates": {"done_per_s": 118.5, "failed_per_s": 0.017},
+    "history": {"span_s": 10, "done": [0, 640, 1185, 1190], "failed": [0, 0, 1, 0]},
     "errors": {"corrupt_image": 1},
     "dead_letters": 0,
 }

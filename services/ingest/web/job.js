@@ -120,7 +120,9 @@ function listen() {
     onJob: show,
     onTrouble: (error) => {
       byId("offline").hidden = !error;
+      byId("offline").textContent = error ? `${inWords(error)} Trying again; nothing is lost.` : "";
     },
+    onRefused: showMissing,
   });
 }
 
@@ -132,16 +134,21 @@ async function load() {
     show(job);
     if (!isTerminal(job.state)) listen();
   } catch (error) {
-    const { title: head, detail } = explain(error);
     stop?.();
-    byId("job").hidden = true;
-    byId("missing").hidden = false;
-    byId("missing").replaceChildren(
-      h("h1", {}, head),
-      h("p", {}, detail),
-      h("p", {}, h("a", { href: "/" }, "Back to the studio")),
-    );
+    showMissing(error);
   }
+}
+
+function showMissing(error) {
+  const { title: head, detail, advice } = explain(error);
+  byId("job").hidden = true;
+  byId("missing").hidden = false;
+  byId("missing").replaceChildren(
+    h("h1", {}, head),
+    h("p", {}, detail),
+    h("p", {}, advice),
+    h("p", {}, h("a", { href: "/" }, "Back to the studio")),
+  );
 }
 
 for (const [name, act] of [
