@@ -126,7 +126,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         **_TEXT,
         "format": "uri",
         "description": "http or https URL that is told when a job has ended.",
-        "examples": ["https://example.com/developed"],
+        "examples": ["http://127.0.0.1:9000/developed"],
     },
     "batch": {
         **_TEXT,

@@ -74,6 +74,7 @@ class JobDocument(_Document):
     result: str | None = Field(description="Blob key of the result.")
     error: ErrorDocument | None
     timings: dict[str, float] = Field(description="Milliseconds per step.")
+    filter_ms: list[float] = Field(description="Milliseconds of each filter that ran, in the order of the chain.")
     trace_id: str | None
     trace_url: str | None
     cached: bool = Field(description="Whether the result was already stored.")

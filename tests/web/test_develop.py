@@ -129,7 +129,7 @@ def test_the_zip_holds_what_is_on_the_table_whatever_batch_it_came_with(
     sheet.press("ArrowRight")
     sheet.press("Delete")
     archive = _archive(studio, "Download 3 as zip")
-    assert archive.namelist() == ["photo-000.jpg", "photo-002.jpg", "photo-003.jpg"]
+    assert archive.namelist() == [f"photo-{number}-grayscale.jpg" for number in ("000", "002", "003")]
     # The page has stayed as it was, its live updates too.
     studio.add("Negative")
     studio.develop()

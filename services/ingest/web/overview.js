@@ -27,7 +27,7 @@ function troubles(queue) {
       text: waiting ? `No worker is alive; ${plural(waiting, "image")} waiting` : "No worker is alive",
       level: "bad",
     },
-    !alive(queue, "results").length && { text: "No results service is alive to record what is done", level: "bad" },
+    !alive(queue, "results").length && { text: "No results service is alive", level: "bad" },
     isFailing && {
       text: `${Math.round(share * 100)} % of the last minute's jobs failed`,
       level: share >= MOST ? "bad" : "warn",
