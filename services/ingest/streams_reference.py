@@ -32,7 +32,9 @@ def _channel(asyncapi: dict[str, Any], name: str) -> tuple[str, ...]:
         if operation["channel"]["$ref"].endswith(f"/{name}")
     ]
     events = ", ".join(f'<a href="#event-{escape(event)}">{escape(event)}</a>' for event in channel["messages"])
-    return f"<code>{escape(channel['address'])}</code>", text(channel["description"]), events, "<br>".join(who)
+    # Doubled braces are how AsyncAPI writes those that are meant as they are.
+    address = channel["address"].replace("{{", "{").replace("}}", "}")
+    return f"<code>{escape(address)}</code>", text(channel["description"]), events, "<br>".join(who)
 
 
 def _events(asyncapi: dict[str, Any]) -> Iterator[str]:
@@ -56,7 +58,7 @@ def _fields(schema: dict[str, Any]) -> str:
             f"<code>{escape(field)}</code>",
             # The parts of events have addresses of their own: documents of the HTTP interface may have their names.
             kind(value).replace("#schema-", "#part-").replace("#part-ImageUploaded", "#event-ImageUploaded"),
-            "required" if field in required else "",
+            "yes" if field in required else "no",
         )
         for field, value in schema.get("properties", {}).items()
     ]

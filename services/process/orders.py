@@ -179,4 +179,10 @@ def _timings(report: Report | None) -> dict[str, float]:
 
 
 def _filter_ms(report: Report | None) -> list[float]:
-    return [round(step.milliseconds, 3) for step in report.filters] if report is not None else []
+    """Of filters that ran in one pass the first has the time of all, and the others none."""
+    steps = report.filters if report is not None else []
+    begun = [None, *(step.start_ns for step in steps)]
+    return [
+        0.0 if step.start_ns == before else round(step.milliseconds, 3)
+        for before, step in zip(begun, steps, strict=False)
+    ]

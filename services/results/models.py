@@ -74,7 +74,10 @@ class JobDocument(_Document):
     result: str | None = Field(description="Blob key of the result.")
     error: ErrorDocument | None
     timings: dict[str, float] = Field(description="Milliseconds per step.")
-    filter_ms: list[float] = Field(description="Milliseconds of each filter that ran, in the order of the chain.")
+    filter_ms: list[float] = Field(
+        description="Milliseconds of each filter that ran, in the order of the chain. Of those that ran in one pass "
+        "the first has the time of all, the others have 0."
+    )
     trace_id: str | None
     trace_url: str | None
     cached: bool = Field(description="Whether the result was already stored.")

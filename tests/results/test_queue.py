@@ -85,3 +85,14 @@ async def test_the_last_quarter_of_an_hour_is_told_by_its_tallies(story: Story, 
     assert (sum(history["done"]), sum(history["failed"])) == (40, 4)
     assert history["done"].index(40) in (29, 28)
     assert 1 in history["failed"][-2:]
+
+
+async def test_long_lists_are_compressed_for_who_takes_that(story: Story, http: httpx.AsyncClient) -> None:
+    await story.submit(*(f"{number}.jpg" for number in range(20)))
+    plain = await http.get("/v1/jobs", headers={"Accept-Encoding": "identity"})
+    squeezed = await http.get("/v1/jobs", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert squeezed.headers["content-encoding"] == "gzip"
+    assert squeezed.json() == plain.json()
+    assert int(squeezed.headers["content-length"]) < int(plain.headers["content-length"]) / 4
+    assert squeezed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"

@@ -1,15 +1,16 @@
-// Small live charts: the last quarter of an hour of one number as a line.
+// Small live charts: the last minutes of one number as a line.
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
-const SPAN = 900_000; // ms from the left edge to the right one
 
 /** A line that moves with each value; decorative, the number itself stands beside it in words. */
 export class Sparkline {
   #points = [];
 
-  constructor() {
+  /** `span` is how many ms there are from the left edge to the right one. */
+  constructor(span) {
+    this.span = span;
     this.element = shape("svg", {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       class: "sparkline",
@@ -29,10 +30,10 @@ export class Sparkline {
   /** All that is known: `[time in ms, value]`, oldest first. */
   show(points) {
     const now = Date.now();
-    this.#points = points.filter(([time]) => time > now - SPAN);
+    this.#points = points.filter(([time]) => time > now - this.span);
     const most = Math.max(1, ...this.#points.map(([, value]) => value));
     const places = this.#points.map(([time, value]) => [
-      (WIDTH * (1 - (now - time) / SPAN)).toFixed(1),
+      (WIDTH * (1 - (now - time) / this.span)).toFixed(1),
       (HEIGHT - 2 - (value / most) * (HEIGHT - 5)).toFixed(1),
     ]);
     const line = places.map((place) => place.join(",")).join(" ");

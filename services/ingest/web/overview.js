@@ -10,6 +10,9 @@ const OLD = 30_000; // ms after which the oldest waiting image is worth a warnin
 const FEW = 3;
 const MANY = 0.1;
 const MOST = 0.5;
+// How much a chart shows, in ms: what results has counted, and what only this page has seen.
+const COUNTED = 900_000;
+const SEEN = 180_000;
 
 const sum = (items, key) => items.reduce((total, item) => total + (item[key] ?? 0), 0);
 const uploads = (queue) => queue.streams.filter((stream) => stream.name.startsWith("image.uploaded"));
@@ -53,8 +56,8 @@ const TILES = [
   { name: "Waiting", of: (queue) => sum(uploads(queue), "lag"), note: "unread by any worker" },
   { name: "In work", of: (queue) => sum(uploads(queue), "pending"), note: "read, not settled" },
   { name: "Oldest", of: oldest, write: (ms) => (ms ? span(ms) : "–"), note: "age of the oldest entry" },
-  { name: "Done", of: (queue) => queue.rates.done_per_s, write: rate, note: "per second", past: "done" },
-  { name: "Failed", of: (queue) => queue.rates.failed_per_s, write: rate, note: "per second", past: "failed" },
+  { name: "Done", of: (queue) => queue.rates.done_per_s, write: rate, note: "per second; 15 min", past: "done" },
+  { name: "Failed", of: (queue) => queue.rates.failed_per_s, write: rate, note: "per second; 15 min", past: "failed" },
   { name: "Workers", of: (queue) => alive(queue, "process").length, note: "of the process service" },
 ];
 
@@ -72,7 +75,7 @@ function pastOf({ span_s: seconds, ...counts }, name, now) {
 
 export class Numbers {
   constructor(root) {
-    this.tiles = TILES.map((tile) => ({ ...tile, value: h("dd", { class: "number" }), chart: new Sparkline() }));
+    this.tiles = TILES.map((tile) => ({ ...tile, value: h("dd", { class: "number" }), chart: new Sparkline(tile.past ? COUNTED : SEEN) }));
     root.replaceChildren(
       ...this.tiles.map(({ name, note, value, chart }) =>
         h(

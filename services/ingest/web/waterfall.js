@@ -28,9 +28,17 @@ export function stepsOf(job) {
   return [{ name: "waiting", length: waited, drawn: Math.min(waited, rest * LONGEST_WAIT), idle: true }, ...work];
 }
 
-/** Each filter by its name; as one where that cannot be told: those of an animation run by turns, once for each frame. */
+/**
+ * Each filter by its name, those of one pass together; all as one where that cannot be told: those of an animation run by turns,
+ * once for each frame.
+ */
 function filtersOf(job, length) {
-  const each = (job.filter_ms ?? []).map((ms, index) => ({ name: job.filters[index]?.name ?? "filter", length: ms }));
+  const each = [];
+  for (const [index, ms] of (job.filter_ms ?? []).entries()) {
+    const name = job.filters[index]?.name ?? "filter";
+    if (ms === 0 && each.length) each.at(-1).name += ` + ${name}`;
+    else each.push({ name, length: ms });
+  }
   const between = length - each.reduce((sum, row) => sum + row.length, 0);
   if (!each.length || between < -0.1) return [{ name: "filters", length }];
   // What the chain itself costs is no step of its own.

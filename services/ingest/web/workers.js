@@ -27,7 +27,7 @@ export function workerRow(worker) {
     rest.textContent = restOf(now.pending, lines.length);
   };
   return {
-    element: h("tr", {}, h("th", { scope: "row" }, worker.name), h("td", {}, worker.service), h("td", {}, state), work),
+    element: h("tr", {}, h("th", { scope: "row" }, worker.name), h("td", { class: "service" }, worker.service), h("td", {}, state), work),
     show,
   };
 }
