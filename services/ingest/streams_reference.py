@@ -62,4 +62,4 @@ def _fields(schema: dict[str, Any]) -> str:
         )
         for field, value in schema.get("properties", {}).items()
     ]
-    return f"<p>{text(schema.get('description', ''))}</p>{table('', ('Field', 'Type', ''), rows)}"
+    return f"<p>{text(schema.get('description', ''))}</p>{table('', ('Field', 'Type', 'Needed'), rows)}"
