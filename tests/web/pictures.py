@@ -26,6 +26,8 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 #: Of a page with little on it.
 _LOW: Final[ViewportSize] = {"width": 1280, "height": 520}
+#: Of one where the dead letters are to be seen too.
+_HIGH: Final[ViewportSize] = {"width": 1280, "height": 980}
 #: Milliseconds that one thing may take.
 _PATIENCE: Final = 60_000
 #: What the queue's charts have drawn before their picture is taken.
@@ -57,6 +59,7 @@ def take(browser: Browser, stack: Stack, photos: list[Path], folder: Path) -> No
     # It has watched all the while, so that its charts have something to tell.
     expect(queue.locator(".sparkline-line").first).to_have_attribute("points", _ENOUGH_POINTS, timeout=_PATIENCE)
     _queue_at_work(queue, stack, photos)
+    queue.set_viewport_size(_HIGH)
     queue.screenshot(path=folder / "queue.png")
     context.close()
 

@@ -25,10 +25,12 @@ Tell = Callable[..., None]
 @pytest.fixture
 def told(stack: Stack) -> tuple[str, Tell]:
     """A job whose source is nowhere, and how to tell of it as a worker does, so that a test says when."""
+    return _told(stack, source="inbox/nowhere.jpg")
+
+
+def _told(stack: Stack, **members: str) -> tuple[str, Tell]:
     job_id = keys.new_id(0)
-    upload = ImageUploaded(
-        source=f"inbox/{job_id}", job_id=job_id, batch=job_id, name="nowhere.jpg", filters=[{"name": "sepia"}]
-    )
+    upload = ImageUploaded(job_id=job_id, name="nowhere.jpg", filters=[{"name": "sepia"}], **members)
 
     def tell(kind: str, **members: object) -> None:
         event = ImageProgress(
@@ -70,20 +72,19 @@ def test_a_job_leads_to_its_trace(at_work: tuple[Page, Tell]) -> None:
     expect(link).to_have_attribute("href", TRACE_URL.format(trace_id=TRACE))
 
 
-def test_a_retry_that_succeeds_is_seen_in_the_studio(
-    page: Page, stack: Stack, told: tuple[str, Tell], small_photos: list[Path]
-) -> None:
-    job_id, tell = told
+def test_a_retry_that_succeeds_is_seen_in_the_studio(page: Page, stack: Stack, small_photos: list[Path]) -> None:
+    batch = keys.new_id(0)
+    job_id, tell = _told(stack, source=f"inbox/{batch}", batch=batch)
     tell("failed", error=Failure("storage_unavailable", "The store did not answer."))
     wait_until(lambda: httpx.get(f"{stack.url}/v1/jobs/{job_id}").is_success)
-    kept = json.dumps(json.dumps([{"id": job_id, "batch": job_id}]))
+    kept = json.dumps(json.dumps([{"id": job_id, "batch": batch}]))
     page.goto(f"{stack.url}/queue")
     page.evaluate(f"sessionStorage.setItem('table', {kept})")
     studio = Studio(page, stack.url).open("?chain=sepia")
     studio.stop_preview()
     expect(studio.tiles).to_have_attribute("data-state", "failed")
     expect(page.locator(".message")).to_contain_text("The store does not answer")
-    BlobStore(stack.blob_url).put(f"inbox/{job_id}", small_photos[4].read_bytes())
+    BlobStore(stack.blob_url).put(f"inbox/{batch}", small_photos[4].read_bytes())
     studio.button("Try again").click()
     studio.wait_developed(1)
     expect(studio.tiles).to_have_attribute("data-state", "done")
