@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from infra.asyncapi import asyncapi
 from services.ingest.app import IngestService
 from services.ingest.settings import IngestSettings
-from services.results import models
+from services.results import examples, models
 from services.results.app import make_app
 from shared import problems
 from shared.access import COOKIE
@@ -29,6 +29,15 @@ _DESCRIPTION: Final = (
     "Errors are problem documents (RFC 9457) with a `code`. "
     "Where there are API keys, a request needs one; a Darkroom without keys takes no notice of them."
 )
+#: Of parameters that several routes have.
+_EXAMPLES: Final[dict[str, str]] = {
+    "job_id": examples.JOB["id"],
+    "batch_id": examples.BATCH["id"],
+    "letter_id": examples.LETTER["id"],
+    "batch": examples.BATCH["id"],
+    "state": "failed",
+    "Last-Event-ID": "7",
+}
 _SECURITY: Final[dict[str, Any]] = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, as `darkroom keys add` prints it."},
     "session": {
@@ -48,6 +57,7 @@ def openapi() -> dict[str, Any]:
     for path, item in paths.items():
         for method, operation in item.items():
             operation["operationId"] = _operation_id(method, path)
+            _exemplify(operation)
     schemas = _merged(ingest["components"]["schemas"], results.get("components", {}).get("schemas", {}))
     for model in vars(models).values():
         # FastAPI leaves every null out, those of examples too.
@@ -64,6 +74,15 @@ def openapi() -> dict[str, Any]:
             "securitySchemes": _SECURITY,
         },
     }
+
+
+def _exemplify(operation: dict[str, Any]) -> None:
+    """Give every parameter that says none an example."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        example = _EXAMPLES.get(parameter["name"])
+        if example is not None and not {"example", "examples"} & {*parameter, *schema} and "default" not in schema:
+            parameter["example"] = example
 
 
 def _operation_id(method: str, path: str) -> str:

@@ -89,7 +89,8 @@ class ImageProgress(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=Tru
     """One step on the way of a job, told by the process service.
 
     `upload` repeats the event that caused it, so that the projection can record jobs that were published straight
-    to the stream. `at` is milliseconds since the epoch. `timings` are milliseconds per step.
+    to the stream. `at` is milliseconds since the epoch. `timings` are milliseconds per step, `filter_ms` those of each
+    filter of the chain, in its order.
     """
 
     type: Literal["started", "processed", "failed"]
@@ -105,6 +106,7 @@ class ImageProgress(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=Tru
     #: Whether the result was already stored and no pixel was touched.
     cached: bool = False
     timings: dict[str, float] = {}
+    filter_ms: list[float] = []
 
 
 _uploaded = msgspec.json.Decoder(ImageUploaded)

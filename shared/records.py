@@ -135,6 +135,7 @@ def document(record: JobRecord, *, trace_url: str | None = None) -> dict[str, An
         if progress and progress.error
         else None,
         "timings": progress.timings if progress else {},
+        "filter_ms": progress.filter_ms if progress else [],
         "trace_id": record.trace or None,
         "trace_url": _address(trace_url, record.trace),
         "cached": bool(progress and progress.cached),

@@ -17,7 +17,8 @@ class Documents:
     def __init__(self, folder: Path = _CONTRACTS) -> None:
         openapi = (folder / "openapi.json").read_bytes()
         self.openapi = Document.of(openapi, "application/json")
-        self.asyncapi = Document.of((folder / "asyncapi.json").read_bytes(), "application/json")
+        asyncapi = (folder / "asyncapi.json").read_bytes()
+        self.asyncapi = Document.of(asyncapi, "application/json")
         self.style = Document.of((folder / "reference.css").read_bytes(), "text/css")
-        page = reference_page(msgspec.json.decode(openapi))
+        page = reference_page(msgspec.json.decode(openapi), msgspec.json.decode(asyncapi))
         self.page = Document.of(page.encode(), "text/html")

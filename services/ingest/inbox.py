@@ -2,6 +2,9 @@
 
 The address is signed for one new key below `inbox/<owner>/`; a request names that key as `source`. Its bytes are seen
 by the worker alone, which reads, hashes and checks them; here only their number is looked at.
+
+A request may also name an original that its owner sent earlier on the same day, as job documents tell it: another chain
+does not need its bytes again. Blobs are reused only within their day, so that the janitor can drop whole ones.
 """
 
 import time
@@ -16,7 +19,7 @@ from services.ingest.intake import too_many_bytes
 from services.ingest.settings import IngestSettings
 from shared import problems
 from shared.access import admit
-from shared.blobs import BlobStore, check_key
+from shared.blobs import BlobStore, blob_key, check_key, digest_in
 from shared.errors import (
     Forbidden,
     InvalidParameter,
@@ -51,10 +54,14 @@ class Ticket(BaseModel):
 
 
 class Waiting(NamedTuple):
-    """An image that lies in the inbox. `size` is in bytes; `version` changes with its bytes."""
+    """An image that lies in the store. `size` is in bytes; `version` changes with its bytes.
+
+    `is_new` tells one in the inbox, whose bytes nobody has counted yet.
+    """
 
     size: int
     version: str
+    is_new: bool
 
 
 class Inbox:
@@ -80,11 +87,15 @@ class Inbox:
     async def take(self, source: str, owner: str) -> Waiting:
         """What lies under a key of an owner.
 
-        Raises InvalidParameter for a key that is not in the owner's part, SourceNotFound, TooManyBytes, InvalidRequest
+        Raises InvalidParameter for a key that is not the owner's, SourceNotFound, TooManyBytes, InvalidRequest
         for an empty one, StorageUnavailable.
         """
-        if not self._is_open or not source.startswith(_folder(owner)):
-            raise InvalidParameter(f"source is a key that POST {PATH} gave you.", parameter="source")
+        is_new = self._is_open and source.startswith(_folder(owner))
+        if not is_new and source != blob_key("originals", owner, digest_in(source) or ""):
+            raise InvalidParameter(
+                f"source is a key that POST {PATH} gave you, or the source of a job of yours of today (UTC).",
+                parameter="source",
+            )
         blob = await self._store.head_async(check_key(source))
         if blob is None:
             raise SourceNotFound("There is no image under this source; put its bytes to the url that came with it.")
@@ -92,7 +103,7 @@ class Inbox:
             raise too_many_bytes(self._limit)
         if not blob.size:
             raise InvalidRequest("The image is empty.")
-        return Waiting(blob.size, blob.etag)
+        return Waiting(blob.size, blob.etag, is_new)
 
 
 def add_inbox(app: FastAPI, inbox: Inbox) -> None:

@@ -26,7 +26,9 @@ MOST_EXPECTED: Final = 1_000_000
 _LONGEST_URL: Final = 2048
 _LONGEST_NAME: Final = 255
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SOURCE = re.compile(r"inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}")
+_SOURCE = re.compile(
+    r"inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}|originals/[0-9]{4}-[0-9]{2}-[0-9]{2}/[A-Za-z0-9._-]{1,64}/[0-9a-f]{64}"
+)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -181,7 +183,7 @@ def _batch(text: str) -> str:
 
 def _source(text: str) -> str:
     if not _SOURCE.fullmatch(text):
-        raise InvalidParameter("source is a key that POST /v1/uploads gave.", parameter="source")
+        raise InvalidParameter("source is a key that POST /v1/uploads gave, or of a job.", parameter="source")
     return text
 
 

@@ -3,12 +3,12 @@
 Written out on the server, so that it needs no script and nothing from another origin, and can be printed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
 
-import msgspec
-
+from services.ingest.markup import kind, listing, table, text
+from services.ingest.streams_reference import streams_section
 from shared.errors import every_error
 
 _EXAMPLES: Final = (
@@ -24,9 +24,9 @@ _EXAMPLES: Final = (
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
-def reference_page(openapi: dict[str, Any]) -> str:
+def reference_page(openapi: dict[str, Any], asyncapi: dict[str, Any]) -> str:
     """A whole HTML document."""
-    return _Reference(openapi).page()
+    return _Reference(openapi).page(streams_section(asyncapi))
 
 
 class _Reference:
@@ -35,7 +35,7 @@ class _Reference:
         self._paths: dict[str, dict[str, Any]] = openapi["paths"]
         self._schemas: dict[str, Any] = openapi["components"]["schemas"]
 
-    def page(self) -> str:
+    def page(self, streams: str) -> str:
         operations = list(self._operations())
         contents = "".join(
             f'<li><a href="#{anchor}"><b class="{method}">{method.upper()}</b> {escape(path)}</a></li>'
@@ -46,14 +46,16 @@ class _Reference:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             '<link rel="icon" href="/web/icon.svg"><link rel="stylesheet" href="/docs/reference.css"></head><body>'
             f'<nav aria-label="Contents"><a href="/">Darkroom</a><ul>{contents}</ul>'
-            '<ul><li><a href="#errors">Errors</a></li><li><a href="#schemas">Documents</a></li></ul></nav>'
-            f"<main><h1>The HTTP interface</h1><p>{_text(self._info['description'])}</p>"
-            '<p>For programs: <a href="/openapi.json">OpenAPI</a>, and the streams as '
-            '<a href="/asyncapi">AsyncAPI</a>.</p>'
+            '<ul><li><a href="#errors">Errors</a></li><li><a href="#schemas">Documents</a></li>'
+            '<li><a href="#streams">Streams</a></li></ul></nav>'
+            f"<main><h1>The HTTP interface</h1><p>{text(self._info['description'])}</p>"
+            '<p>For programs: <a href="/openapi.json">OpenAPI (JSON)</a>, and the <a href="#streams">streams</a> as '
+            '<a href="/asyncapi">AsyncAPI (JSON)</a>.</p>'
             + _EXAMPLES
             + "".join(self._operation(*operation) for operation in operations)
             + _errors()
             + self._documents()
+            + streams
             + "</main></body></html>"
         )
 
@@ -67,7 +69,7 @@ class _Reference:
     def _operation(self, anchor: str, method: str, path: str, operation: dict[str, Any]) -> str:
         return (
             f'<section id="{anchor}"><h2><b class="{method}">{method.upper()}</b> <code>{escape(path)}</code></h2>'
-            f"<p>{_text(operation.get('description') or operation.get('summary', ''))}</p>"
+            f"<p>{text(operation.get('description') or operation.get('summary', ''))}</p>"
             + self._parameters(operation)
             + self._body(operation)
             + self._responses(operation)
@@ -79,43 +81,46 @@ class _Reference:
             (
                 f"<code>{escape(parameter['name'])}</code>",
                 f"{parameter['in']}{', required' if parameter.get('required') else ''}",
-                _kind(parameter.get("schema", {})),
-                _text(parameter.get("description") or parameter.get("schema", {}).get("description", "")),
+                kind(parameter.get("schema", {})),
+                text(parameter.get("description") or parameter.get("schema", {}).get("description", "")),
+                _sample(parameter),
             )
             for parameter in operation.get("parameters", [])
         ]
-        return _table("Parameters", ("Name", "Where", "Type", "Meaning"), rows)
+        return table("Parameters", ("Name", "Where", "Type", "Meaning", "For example"), rows)
 
     def _body(self, operation: dict[str, Any]) -> str:
         body = operation.get("requestBody")
         if body is None:
             return ""
-        kinds = ", ".join(f"<code>{escape(kind)}</code>" for kind in body["content"])
-        return f"<h3>Body</h3><p>{_text(body.get('description', ''))}</p><p>{kinds}</p>"
+        kinds = ", ".join(f"<code>{escape(media_type)}</code>" for media_type in body["content"])
+        return f"<h3>Body</h3><p>{text(body.get('description', ''))}</p><p>{kinds}</p>"
 
     def _responses(self, operation: dict[str, Any]) -> str:
         rows = [
-            (escape(status), _text(response.get("description", "")), ", ".join(self._named(response)))
+            (escape(status), text(response.get("description", "")), ", ".join(self._named(response)))
             for status, response in sorted(operation["responses"].items())
         ]
-        return _table("Answers", ("Status", "Meaning", "Document"), rows)
+        return table("Answers", ("Status", "Meaning", "Document"), rows)
 
     def _named(self, response: dict[str, Any]) -> Iterator[str]:
-        for kind, content in response.get("content", {}).items():
+        for media_type, content in response.get("content", {}).items():
             reference = content.get("schema", {}).get("$ref", "")
             name = reference.rsplit("/", 1)[-1]
-            yield f'<a href="#schema-{escape(name)}">{escape(name)}</a>' if name else f"<code>{escape(kind)}</code>"
+            yield (
+                f'<a href="#schema-{escape(name)}">{escape(name)}</a>' if name else f"<code>{escape(media_type)}</code>"
+            )
 
     def _documents(self) -> str:
         parts = []
         for name, schema in self._schemas.items():
             rows = [
-                (f"<code>{escape(field)}</code>", _kind(value), _text(value.get("description", "")))
+                (f"<code>{escape(field)}</code>", kind(value), text(value.get("description", "")))
                 for field, value in schema.get("properties", {}).items()
             ]
             parts.append(
-                f'<section id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{_text(schema.get("description", ""))}'
-                f"</p>{_table('', ('Field', 'Type', 'Meaning'), rows)}{_example(schema)}</section>"
+                f'<section id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{text(schema.get("description", ""))}'
+                f"</p>{table('', ('Field', 'Type', 'Meaning'), rows)}{_example(schema)}</section>"
             )
         return f'<h2 id="schemas">Documents</h2>{"".join(parts)}'
 
@@ -130,41 +135,20 @@ def _errors() -> str:
         )
         for error in every_error()
     ]
-    return '<h2 id="errors">Errors</h2>' + _table("", ("Code", "Status", "Meaning", "Can a retry help?"), rows)
+    return '<h2 id="errors">Errors</h2>' + table("", ("Code", "Status", "Meaning", "Can a retry help?"), rows)
 
 
-def _table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    heading = f"<h3>{title}</h3>" if title else ""
-    return f"{heading}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    """A schema in a few words."""
-    if "$ref" in schema:
-        name = escape(schema["$ref"].rsplit("/", 1)[-1])
-        return f'<a href="#schema-{name}">{name}</a>'
-    if "enum" in schema:
-        return ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(_kind(option) for option in schema["anyOf"])
-    if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
-    bounds = [str(schema[bound]) for bound in ("minimum", "maximum") if bound in schema]
-    return escape(str(schema.get("type", "any"))) + (f" {' to '.join(bounds)}" if bounds else "")
+def _sample(parameter: dict[str, Any]) -> str:
+    """What a parameter may look like; its default where it has one."""
+    schema = parameter.get("schema", {})
+    examples = [parameter["example"]] if "example" in parameter else schema.get("examples", [])
+    default = schema.get("default")
+    shown = [f"<code>{escape(str(example))}</code>" for example in examples]
+    if default not in (None, ""):
+        shown.append(f"default <code>{escape(str(default).lower() if default is False else str(default))}</code>")
+    return "<br>".join(shown)
 
 
 def _example(schema: dict[str, Any]) -> str:
     examples = schema.get("examples")
-    if not examples:
-        return ""
-    return f"<pre>{escape(msgspec.json.format(msgspec.json.encode(examples[0]), indent=2).decode())}</pre>"
-
-
-def _text(text: str) -> str:
-    """Plain text with `code` in it, as HTML."""
-    pieces = escape(text).split("`")
-    return "".join(f"<code>{piece}</code>" if at % 2 else piece for at, piece in enumerate(pieces))
+    return listing(examples[0]) if examples else ""

@@ -172,7 +172,7 @@ class Uploads:
         if url is not None:
             raise InvalidParameter("url and source are two images; give one of them.", parameter="source")
         waiting = await self._inbox.take(source, caller.owner)
-        if caller.key_id is not None:
+        if caller.key_id is not None and waiting.is_new:
             await self._quotas.count_bytes(caller.key_id, waiting.size)
         return Stored(source, f"{source} {waiting.version}", None, waiting.size, name)
 

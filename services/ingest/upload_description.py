@@ -87,6 +87,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "type": "integer",
         "minimum": 1,
         "maximum": 100,
+        "examples": [85],
         "description": "Quality of a lossy result; without it the format's default.",
     },
     "lossless": {
@@ -121,17 +122,24 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "default": "normal",
         "description": "bulk jobs let normal ones go first.",
     },
-    "webhook": {**_TEXT, "format": "uri", "description": "http or https URL that is told when a job has ended."},
+    "webhook": {
+        **_TEXT,
+        "format": "uri",
+        "description": "http or https URL that is told when a job has ended.",
+        "examples": ["http://127.0.0.1:9000/developed"],
+    },
     "batch": {
         **_TEXT,
         "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         "description": "Joins several requests into one batch; without it each request is a batch of its own.",
+        "examples": ["holiday-2026"],
     },
     "expected": {
         "type": "integer",
         "minimum": 1,
         "maximum": MOST_EXPECTED,
         "description": "How many jobs the batch will have in all; goes with batch.",
+        "examples": [200],
     },
     "url": {
         **_TEXT,
@@ -139,15 +147,24 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "maxLength": 2048,
         "description": "http or https address of the image, for a request that holds none itself. Only from hosts "
         "that this Darkroom fetches from (DARKROOM_FETCH_HOSTS); without any, no url is taken.",
+        "examples": ["https://pictures.example.com/cat.jpg"],
     },
     "source": {
         **_TEXT,
-        "pattern": "^inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}$",
-        "description": "Key of an image that was put to the object store, for a request that holds none itself (POST "
-        "/v1/uploads). Its type is told when it is developed.",
+        "pattern": "^(inbox/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9-]{1,64}"
+        "|originals/[0-9]{4}-[0-9]{2}-[0-9]{2}/[A-Za-z0-9._-]{1,64}/[0-9a-f]{64})$",
+        "description": "Key of an image that is in the object store, for a request that holds none itself: put there "
+        "with POST /v1/uploads, or the `source` of a job of yours of the same day (UTC), which need not be sent again "
+        "for another chain. Its type is told when it is developed.",
+        "examples": ["inbox/alice/01936e6a-1f2b-7c3d-8e4f-5a6b7c8d9e0f"],
     },
 }
-_NAME: Final = {**_TEXT, "description": "File name of a raw upload, only ever shown.", "maxLength": 255}
+_NAME: Final = {
+    **_TEXT,
+    "description": "File name of a raw upload, only ever shown.",
+    "maxLength": 255,
+    "examples": ["cat.jpg"],
+}
 _BINARY: Final = {"type": "string", "format": "binary"}
 
 _BODY: Final[dict[str, Any]] = {
@@ -186,7 +203,7 @@ _QUERY: Final = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "schema": {**_TEXT, "maxLength": 255},
+        "schema": {**_TEXT, "maxLength": 255, "examples": ["2026-11-24-cat"]},
         "description": "A repeat with the same key within 24 h gets the first answer and adds no job.",
     },
 ]

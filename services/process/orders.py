@@ -123,6 +123,7 @@ def processed(
         result=result,
         cached=cached,
         timings=_timings(report),
+        filter_ms=_filter_ms(report),
     )
 
 
@@ -137,6 +138,7 @@ def failed(order: Order, error: Failure, *, worker: str, at: int, report: Report
         worker=worker,
         error=error,
         timings=_timings(report),
+        filter_ms=_filter_ms(report),
     )
 
 
@@ -174,3 +176,13 @@ def _completed(upload: ImageUploaded, report: Report | None) -> ImageUploaded:
 
 def _timings(report: Report | None) -> dict[str, float]:
     return {step.name: round(step.milliseconds, 3) for step in report.steps} if report is not None else {}
+
+
+def _filter_ms(report: Report | None) -> list[float]:
+    """Of filters that ran in one pass the first has the time of all, and the others none."""
+    steps = report.filters if report is not None else []
+    begun = [None, *(step.start_ns for step in steps)]
+    return [
+        0.0 if step.start_ns == before else round(step.milliseconds, 3)
+        for before, step in zip(begun, steps, strict=False)
+    ]

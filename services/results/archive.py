@@ -14,7 +14,7 @@ from zipstream import ZIP_STORED, ZipStream  # type: ignore[import-untyped] # it
 
 from services.results.answers import problems
 from services.results.context import ContextDep, OwnerDep
-from services.results.downloads import EXTENSIONS, file_stem, not_done
+from services.results.downloads import EXTENSIONS, not_done, result_stem
 from services.results.reader import Reader
 from shared.blobs import BlobStore
 from shared.errors import Expired, InvalidParameter, InvalidRequest, NotDone, NotFound, TooManyBytes
@@ -158,7 +158,7 @@ def _bytes(store: BlobStore, result: Result) -> Iterator[bytes]:
 
 def _name(record: JobRecord, result: Result, taken: set[str]) -> str:
     """A name that no other picture of the archive has, whatever the case of its letters."""
-    stem, extension = file_stem(record), EXTENSIONS.get(result.media_type, ".bin")
+    stem, extension = result_stem(record), EXTENSIONS.get(result.media_type, ".bin")
     name, number = f"{stem}{extension}", 1
     while name.casefold() in taken:
         number += 1

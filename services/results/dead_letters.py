@@ -4,12 +4,12 @@ import asyncio
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from services.results import letters
-from services.results.answers import json_answer, problems
+from services.results.answers import json_answer, page_answer, problems
 from services.results.context import Context, ContextDep, OperatorDep
 from services.results.models import Absent, DeadLetterPage, Limit, Replayed, ReplayedMany, Short, WholeDeadLetter
 from shared import keys
@@ -34,6 +34,7 @@ _MOST_LOOKED_AT: Final = 2000
 
 @router.get("/v1/dead-letters", response_model=DeadLetterPage, responses=problems(InvalidParameter), summary="List")
 async def list_letters(
+    request: Request,
     context: ContextDep,
     owner: OperatorDep,
     cursor: Annotated[Short | None, Absent, Query(description="`next` of the page before.")] = None,
@@ -41,7 +42,7 @@ async def list_letters(
 ) -> Response:
     """Dead letters, newest first. A page may be short before the end: go on while there is a `next`."""
     found, following = await context.letters.page(owner, cursor=cursor, limit=limit)
-    return json_answer({"dead_letters": [letters.document(dead) for dead in found], "next": following})
+    return page_answer(request, {"dead_letters": [letters.document(dead) for dead in found], "next": following})
 
 
 @router.get(

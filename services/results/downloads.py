@@ -70,7 +70,7 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Hold
         raise Expired("This job was deleted.")
     if record.state != "done" or record.result is None:
         raise NotDone(not_done(record), state=record.state)
-    name = f"{file_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
+    name = f"{result_stem(record)}{EXTENSIONS.get(record.result.media_type, '.bin')}"
     return await _answer(context, request, record.result.key, record.result.media_type, name)
 
 
@@ -177,6 +177,12 @@ def file_stem(record: JobRecord) -> str:
     stem = stem.rsplit(".", 1)[0] if "." in stem.lstrip(".") else stem
     kept = "".join(character if character.isalnum() or character in " ._-()" else "_" for character in stem)
     return kept.strip(" .")[:_LONGEST_STEM] or record.id
+
+
+def result_stem(record: JobRecord) -> str:
+    """That of the developed picture, which tells its filters, so that it does not take the name of its original."""
+    filters = record.upload.filters if record.upload else []
+    return "-".join([file_stem(record), *(spec["name"] for spec in filters)])[: 2 * _LONGEST_STEM]
 
 
 def not_done(record: JobRecord) -> str:

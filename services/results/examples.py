@@ -27,7 +27,8 @@ JOB: Final[dict[str, Any]] = {
     "bytes_out": 88211,
     "result": "results/2026-11-24/local/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "error": None,
-    "timings": {"load": 0.3, "decode": 4.1, "sepia": 0.7, "blur": 1.6, "encode": 5.2, "store": 0.4},
+    "timings": {"load": 0.3, "guard": 0.1, "recall": 0.1, "decode": 4.1, "filters": 2.3, "encode": 5.2, "store": 0.4},
+    "filter_ms": [0.7, 1.6],
     "trace_id": _TRACE,
     "trace_url": None,
     "cached": False,
@@ -92,9 +93,15 @@ QUEUE: Final[dict[str, Any]] = {
             "state": "processing",
             "job": _JOB,
             "since": "2026-11-24T09:30:00.125Z",
+            "pending": 2,
+            "work": [
+                {"job": _JOB, "since": "2026-11-24T09:30:00.125Z", "attempt": 1},
+                {"job": None, "since": None, "attempt": 1},
+            ],
         }
     ],
     "rates": {"done_per_s": 118.5, "failed_per_s": 0.017},
+    "history": {"span_s": 10, "done": [0, 640, 1185, 1190], "failed": [0, 0, 1, 0]},
     "errors": {"corrupt_image": 1},
     "dead_letters": 0,
 }

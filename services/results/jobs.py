@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from opentelemetry.trace import Span
 from starlette.responses import Response
 
-from services.results.answers import json_answer, problems
+from services.results.answers import json_answer, page_answer, problems
 from services.results.cancel import cancel_or_delete
 from services.results.context import ContextDep, OwnerDep, SubmitterDep
 from services.results.listing import list_jobs
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 @router.get("/v1/jobs", response_model=JobPage, responses=problems(InvalidParameter), summary="List jobs")
 async def list_jobs_(
+    request: Request,
     context: ContextDep,
     owner: OwnerDep,
     state: Annotated[JobState | None, Absent, Query(description="Only jobs in this state.")] = None,
@@ -32,7 +33,8 @@ async def list_jobs_(
     """Jobs, newest first. A page may be short before the end: go on while there is a `next`."""
     found, following = await list_jobs(context.reader, owner, state=state, batch=batch, cursor=cursor, limit=limit)
     trace_url = context.settings.trace_url
-    return json_answer({"jobs": [records.document(job, trace_url=trace_url) for job in found], "next": following})
+    documents = [records.document(job, trace_url=trace_url) for job in found]
+    return page_answer(request, {"jobs": documents, "next": following})
 
 
 @router.get("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(Expired), summary="One job")

@@ -74,6 +74,10 @@ class JobDocument(_Document):
     result: str | None = Field(description="Blob key of the result.")
     error: ErrorDocument | None
     timings: dict[str, float] = Field(description="Milliseconds per step.")
+    filter_ms: list[float] = Field(
+        description="Milliseconds of each filter that ran, in the order of the chain. Of those that ran in one pass "
+        "the first has the time of all, the others have 0."
+    )
     trace_id: str | None
     trace_url: str | None
     cached: bool = Field(description="Whether the result was already stored.")
@@ -180,19 +184,37 @@ class StreamDocument(_Document):
     oldest_ms: int = Field(description="Age of the oldest of both in milliseconds; 0 when there is none.")
 
 
+class WorkDocument(_Document):
+    """One entry that a worker has read and not settled."""
+
+    job: str | None = Field(description="The job, if it is yours.")
+    since: datetime | None = Field(description="Since when a child is at it; null while it waits for one.")
+    attempt: int = Field(description="Which start it is of its run.")
+
+
 class WorkerDocument(_Document):
-    """One consumer that is alive."""
+    """One consumer that is alive: a process, whose children work side by side."""
 
     name: str
     service: str
     state: Literal["idle", "processing"]
     job: str | None = Field(description="A job of yours that it works on.")
     since: datetime | None = Field(description="Since when it works on that.")
+    pending: int = Field(description="Entries that it has read and not settled.")
+    work: list[WorkDocument] = Field(description="The first sixteen of them, those begun first; process alone.")
 
 
 class Rates(_Document):
     done_per_s: float
     failed_per_s: float
+
+
+class History(_Document):
+    """How many jobs ended in each span of the last quarter of an hour, oldest first; the last span is not over yet."""
+
+    span_s: int = Field(description="Seconds of one span.")
+    done: list[int]
+    failed: list[int]
 
 
 class QueueDocument(_Document):
@@ -203,6 +225,7 @@ class QueueDocument(_Document):
     streams: list[StreamDocument]
     workers: list[WorkerDocument]
     rates: Rates = Field(description="Over the last minute.")
+    history: History
     errors: dict[str, int] = Field(description="Failed jobs of the last ten minutes by code.")
     dead_letters: int
 

@@ -1,9 +1,9 @@
 """The operator's view of the queue, over HTTP."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.results.answers import json_answer, problems
+from services.results.answers import page_answer, problems
 from services.results.context import ContextDep, OperatorDep
 from services.results.models import QueueDocument
 
@@ -11,6 +11,6 @@ router = APIRouter(tags=["queue"])
 
 
 @router.get("/v1/queue", response_model=QueueDocument, responses=problems(), summary="Streams, workers, rates")
-async def get_queue(context: ContextDep, owner: OperatorDep) -> Response:
+async def get_queue(request: Request, context: ContextDep, owner: OperatorDep) -> Response:
     """What waits, who works, how fast, and what went wrong lately; at most a second old."""
-    return json_answer(await context.overview.document(owner))
+    return page_answer(request, await context.overview.document(owner))

@@ -109,6 +109,30 @@ async def test_the_reference_names_every_route_and_every_error(ingest: Running, 
         assert f'id="{error.code}"' in page.text
 
 
+async def test_the_reference_tells_of_every_stream_and_gives_examples(ingest: Running, written: dict[str, Any]) -> None:
+    page = (await ingest.http.get("/docs")).text
+
+    streams = page.partition('<section id="streams">')[2]
+    for channel in written["asyncapi.json"]["channels"].values():
+        assert f"<code>{channel['address'].replace('{{p}}', '{p}')}</code>" in streams
+    for name in written["asyncapi.json"]["components"]["messages"]:
+        assert f'id="event-{name}"' in streams
+    assert "XADD" in streams
+    # Every inner link leads somewhere.
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+    assert "<code>sepia,blur:size=9</code>" in page
+    assert "<code>holiday-2026</code>" in page
+
+
+def test_every_parameter_says_what_it_may_look_like(written: dict[str, Any]) -> None:
+    for path, item in written["openapi.json"]["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", []):
+                told = {"example", "examples", "enum", "default"} & {*parameter, *parameter["schema"]}
+                # A cursor is for nobody to make up.
+                assert told or parameter["name"] == "cursor", (method, path, parameter["name"])
+
+
 async def test_the_reference_needs_no_script_and_no_other_origin(ingest: Running) -> None:
     page = await ingest.http.get("/docs")
 

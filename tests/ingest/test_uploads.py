@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from shared import keys
+from shared.blobs import blob_key
 from shared.events import ImageUploaded, Output
 from tests.ingest.pictures import picture
-from tests.ingest.running import Running, Start
+from tests.ingest.running import Running, Start, assert_problem
 
 
 async def test_a_raw_body_becomes_one_job_and_one_event(ingest: Running) -> None:
@@ -142,3 +143,35 @@ async def test_listeners_hear_of_a_queued_job(ingest: Running) -> None:
     job = response.json()["jobs"][0]["id"]
     change = {"v": 1, "job": job, "batch": response.json()["batch"], "owner": "local", "state": "queued"}
     assert msgspec.json.decode(message["data"]) == [change]
+
+
+async def test_an_original_of_today_is_named_instead_of_sent_again(ingest: Running) -> None:
+    data = picture()
+    await ingest.http.post("/v1/images", params={"filters": "sepia"}, content=data)
+    first = msgspec.json.decode((await ingest.entries())[0][b"data"], type=ImageUploaded)
+
+    response = await ingest.http.post("/v1/images", params={"source": first.source, "filters": "blur", "name": "a.jpg"})
+
+    assert response.status_code == 202, response.text
+    second = msgspec.json.decode((await ingest.entries())[1][b"data"], type=ImageUploaded)
+    assert (second.source, second.name, second.bytes_in) == (first.source, "a.jpg", len(data))
+    assert second.filters == [{"name": "blur"}]
+
+
+@pytest.mark.parametrize(
+    ("owner", "day", "code"),
+    [
+        ("someone", None, "invalid_parameter"),
+        ("local", "2020-01-01", "invalid_parameter"),
+        ("local", None, "source_not_found"),
+    ],
+)
+async def test_nobody_elses_nor_an_old_original_can_be_named(
+    ingest: Running, owner: str, day: str | None, code: str
+) -> None:
+    source = blob_key("originals", owner, "c0ffee00" * 8, day=day)
+    if code == "invalid_parameter":
+        await ingest.store.put_async(source, picture())
+    response = await ingest.http.post("/v1/images", params={"source": source})
+    assert_problem(response, 422, code)
+    assert await ingest.entries() == []

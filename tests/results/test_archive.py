@@ -1,5 +1,6 @@
 import io
 import zipfile
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ async def finish_with(story: Story, store: BlobStore, job_id: str, picture: byte
 async def test_an_archive_holds_every_result_under_a_name_of_its_own(
     story: Story, store: BlobStore, http: httpx.AsyncClient
 ) -> None:
-    job_ids = await story.submit("cat.png", "CAT.jpg", "../été.gif", "later.jpg")
+    job_ids = await story.submit("cat.png", "CAT.jpg", "../été.gif", "later.jpg", filters=[{"name": "sepia"}])
     for job_id, picture in zip(job_ids[:3], PICTURES, strict=False):
         await finish_with(story, store, job_id, picture)
     answer = await http.get("/v1/batches/0-batch/archive")
@@ -40,7 +41,11 @@ async def test_an_archive_holds_every_result_under_a_name_of_its_own(
     assert int(answer.headers["content-length"]) == len(answer.content)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["cat.jpg", "CAT (2).jpg", "été.jpg"]
+        assert archive.namelist() == ["cat-sepia.jpg", "CAT-sepia (2).jpg", "été-sepia.jpg"]
+        alone = [(await http.get(f"/v1/jobs/{job_id}/result")).headers["content-disposition"] for job_id in job_ids[:3]]
+        assert [quote("cat-sepia.jpg"), quote("CAT-sepia.jpg"), quote("été-sepia.jpg")] == [
+            disposition.rpartition("''")[2] for disposition in alone
+        ]
         assert [archive.read(name) for name in archive.namelist()] == PICTURES[:3]
 
 

@@ -11,28 +11,37 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import httpx
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from redis import Redis
 
+from shared import keys
 from tests.conftest import CHROMIUM_OPTIONS
 from tests.support import photos as photo_sources
 from tests.support import stack as stacks
+from tests.support.stack import Stack
 from tests.web.studio import Studio
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 _WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 #: Of a page with little on it.
 _LOW: Final[ViewportSize] = {"width": 1280, "height": 520}
+#: Of one where the dead letters are to be seen too.
+_HIGH: Final[ViewportSize] = {"width": 1280, "height": 980}
 #: Milliseconds that one thing may take.
 _PATIENCE: Final = 60_000
 #: What the queue's charts have drawn before their picture is taken.
 _ENOUGH_POINTS: Final = re.compile(r"^(\S+ ){10}")
 #: The photo that is shown large.
 _SHOWN: Final = 4
+#: Images that are sent at once for the picture of the queue.
+_WAITING: Final = 40
 _NARROW: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
-def take(browser: Browser, url: str, photos: list[Path], folder: Path) -> None:
-    """Take the pictures of the pages of the Darkroom at `url` into a folder."""
+def take(browser: Browser, stack: Stack, photos: list[Path], folder: Path) -> None:
+    """Take the pictures of the pages of a Darkroom into a folder."""
+    url = stack.url
     context = browser.new_context(viewport=_WIDE, color_scheme="dark", reduced_motion="reduce")
     context.set_default_timeout(_PATIENCE)
     queue = context.new_page()
@@ -49,8 +58,24 @@ def take(browser: Browser, url: str, photos: list[Path], folder: Path) -> None:
     page.screenshot(path=folder / "documents.png")
     # It has watched all the while, so that its charts have something to tell.
     expect(queue.locator(".sparkline-line").first).to_have_attribute("points", _ENOUGH_POINTS, timeout=_PATIENCE)
+    _queue_at_work(queue, stack, photos)
+    queue.set_viewport_size(_HIGH)
     queue.screenshot(path=folder / "queue.png")
     context.close()
+
+
+def _queue_at_work(page: Page, stack: Stack, photos: list[Path]) -> None:
+    """The queue with images that wait, workers at work, and what somebody published by mistake."""
+    with Redis.from_url(stack.redis_url) as redis:
+        redis.xadd(keys.uploaded(0), {"data": "inbox/cat.jpg sepia"})
+    # Large filters, each time others: none is answered from the store.
+    for number in range(_WAITING):
+        path = photos[number % len(photos)]
+        query = {"filters": f"blur:size=99,blur:size={2 * number + 1}", "format": "avif", "name": path.name}
+        httpx.post(f"{stack.url}/v1/images", params=query, content=path.read_bytes()).raise_for_status()
+    expect(page.locator("#letters tr", has_text="invalid_event")).to_be_visible()
+    expect(page.locator("#workers .work-line", has_text=re.compile("ms|s$")).first).to_be_visible()
+    expect(page.locator(".number-tile", has_text="Waiting").locator(".number")).not_to_have_text("0")
 
 
 def _studio(page: Page, url: str, photos: list[Path], folder: Path) -> None:
@@ -121,7 +146,7 @@ def main(folder: Path = FOLDER) -> None:
         open_to_all = stacks.start(Path(scratch) / "open")
         try:
             (Path(scratch) / "photos").mkdir()
-            take(browser, open_to_all.url, photo_sources.collect(Path(scratch) / "photos"), folder)
+            take(browser, open_to_all, photo_sources.collect(Path(scratch) / "photos"), folder)
         finally:
             open_to_all.stop()
         guarded = stacks.start_guarded(Path(scratch) / "guarded")

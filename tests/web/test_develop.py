@@ -9,11 +9,17 @@ import cv2
 import httpx
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 from tests.web.studio import Studio
 
 Pixels = npt.NDArray[np.uint8]
+
+
+def _is_upload(request: Request) -> bool:
+    return request.method == "POST" and "/v1/images" in request.url
 
 
 def _pixels(data: bytes) -> Pixels:
@@ -72,6 +78,64 @@ def test_nothing_is_sent_while_the_preview_is_off(studio: Studio, small_photos: 
     assert sent == [f"{studio.url}/v1/images"]
 
 
+def test_an_original_is_sent_once_however_often_its_chain_changes(studio: Studio, small_photos: list[Path]) -> None:
+    page = studio.page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if _is_upload(request) else None)
+    studio.choose(small_photos[6])
+    studio.add("Sepia")
+    expect(studio.compares).to_be_visible()
+    for name in ("Negative", "Flip"):
+        before = studio.result_url.removeprefix(studio.url)
+        studio.add(name)
+        expect(page.locator(".layer.after img")).not_to_have_attribute("src", before)
+    studio.wait_developed(1)
+    assert len(sent) >= 3
+    assert [url for url in sent if "source=originals" not in url] == [f"{studio.url}/v1/images"]
+    # The same pixels as of the whole file.
+    whole = httpx.post(f"{studio.url}/v1/images?filters=sepia,negative,flip", content=small_photos[6].read_bytes())
+    result = f"{studio.url}/v1/jobs/{whole.json()['jobs'][0]['id']}/result"
+    wait_until(lambda: httpx.get(result).is_success)
+    assert httpx.get(studio.result_url).content == httpx.get(result).content
+
+
+def test_an_original_that_the_store_has_lost_is_sent_again(
+    studio: Studio, stack: Stack, small_photos: list[Path]
+) -> None:
+    studio.choose(small_photos[8])
+    studio.add("Sepia")
+    studio.wait_developed(1)
+    (job,) = studio.jobs()
+    (stack.data_dir / "blobs" / str(job["source"])).unlink()
+    studio.add("Negative")
+    studio.wait_developed(1)
+
+
+def test_a_photo_that_is_taken_off_while_it_waits_leaves_no_job_behind(studio: Studio, photos: list[Path]) -> None:
+    studio.open("?chain=blur:size=99,blur:size=99&format=avif")
+    studio.stop_preview()
+    studio.choose(*photos[:4])
+    studio.develop()
+    gone = studio.page.get_by_role("option", name=photos[3].name)
+    gone.hover()
+    gone.locator(".tile-remove").click()
+    expect(studio.tiles).to_have_count(3)
+    studio.wait_developed(3)
+    assert photos[3].name not in {job["name"] for job in studio.jobs() if job["state"] == "done"}
+
+
+def test_every_state_is_said_in_words_on_the_tile(studio: Studio, small_photos: list[Path], damaged: Path) -> None:
+    studio.open("?chain=sepia")
+    studio.stop_preview()
+    studio.page.route("**/v1/events?*", lambda route: route.abort())
+    studio.choose(*small_photos[:2], damaged)
+    studio.develop()
+    badges = studio.page.locator(".tile .badge")
+    expect(badges).to_have_text(["waiting"] * 3)
+    studio.page.unroute("**/v1/events?*")
+    expect(badges).to_have_text([re.compile(r"^[\d.]+ m?s$")] * 2 + ["failed"])
+
+
 def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos: list[Path]) -> None:
     studio.open("?chain=sepia")
     studio.stop_preview()
@@ -93,6 +157,19 @@ def test_two_hundred_photos_in_one_drop_stay_smooth(studio: Studio, small_photos
     expect(last).to_be_in_viewport()
     studio.button("Contact sheet").click()
     assert studio.tiles.count() < 80
+    # From top to bottom: each row is there when it comes into sight, and goes when it has passed.
+    sheet.press("Home")
+    seen: set[str] = set()
+    sheet.hover()
+    while "200" not in seen:
+        shown = studio.tiles.evaluate_all("(tiles) => tiles.map((tile) => tile.getAttribute('aria-posinset'))")
+        assert len(shown) < 80
+        seen |= set(shown)
+        before = sheet.evaluate("(sheet) => sheet.scrollTop")
+        studio.page.mouse.wheel(0, 350)
+        studio.page.wait_for_function("(before) => document.getElementById('sheet').scrollTop > before", arg=before)
+        studio.page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    assert seen == {str(number) for number in range(1, 201)}
 
 
 def _archive(studio: Studio, label: str) -> zipfile.ZipFile:
@@ -129,7 +206,7 @@ def test_the_zip_holds_what_is_on_the_table_whatever_batch_it_came_with(
     sheet.press("ArrowRight")
     sheet.press("Delete")
     archive = _archive(studio, "Download 3 as zip")
-    assert archive.namelist() == ["photo-000.jpg", "photo-002.jpg", "photo-003.jpg"]
+    assert archive.namelist() == [f"photo-{number}-grayscale.jpg" for number in ("000", "002", "003")]
     # The page has stayed as it was, its live updates too.
     studio.add("Negative")
     studio.develop()

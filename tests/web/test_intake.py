@@ -52,8 +52,21 @@ def test_more_photos_join_those_on_the_table(studio: Studio, small_photos: list[
     expect(studio.tiles).to_have_count(3)
 
 
-def test_delete_takes_the_selected_photo_off_the_table(studio: Studio, small_photos: list[Path]) -> None:
-    studio.choose(*small_photos[:3])
-    studio.page.get_by_role("listbox", name="Photos").press("Delete")
+def test_a_photo_is_taken_off_the_table_by_keys_and_by_mouse(studio: Studio, small_photos: list[Path]) -> None:
+    page = studio.page
+    studio.choose(*small_photos[:5])
+    page.get_by_role("listbox", name="Photos").press("Delete")
+    expect(studio.tiles).to_have_count(4)
+    expect(page.get_by_role("heading", name="photo-001.jpg")).to_be_visible()
+    page.get_by_role("listbox", name="Photos").press("Backspace")
+    expect(page.get_by_role("heading", name="photo-002.jpg")).to_be_visible()
+    # The cross of another one than the selected.
+    tile = page.get_by_role("option", name="photo-004.jpg")
+    tile.hover()
+    tile.locator(".tile-remove").click()
     expect(studio.tiles).to_have_count(2)
-    expect(studio.page.get_by_role("heading", name="photo-001.jpg")).to_be_visible()
+    expect(page.get_by_role("heading", name="photo-002.jpg")).to_be_visible()
+    studio.button("Remove this photo").click()
+    studio.button("Remove this photo").click()
+    expect(studio.tiles).to_have_count(0)
+    expect(studio.button("Choose photos")).to_be_focused()

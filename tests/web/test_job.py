@@ -1,18 +1,22 @@
 """The page of one job while things happen to it: it follows, it is tried again, it tells what was."""
 
+import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from redis import Redis
 
 from shared import keys
+from shared.blobs import BlobStore
 from shared.events import Failure, ImageProgress, ImageUploaded, encode
 from tests.support.stack import TRACE_URL, Stack
 from tests.support.waiting import wait_until
+from tests.web.studio import Studio
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 Tell = Callable[..., None]
@@ -21,8 +25,12 @@ Tell = Callable[..., None]
 @pytest.fixture
 def told(stack: Stack) -> tuple[str, Tell]:
     """A job whose source is nowhere, and how to tell of it as a worker does, so that a test says when."""
+    return _told(stack, source="inbox/nowhere.jpg")
+
+
+def _told(stack: Stack, **members: str) -> tuple[str, Tell]:
     job_id = keys.new_id(0)
-    upload = ImageUploaded(source="inbox/nowhere.jpg", job_id=job_id, name="nowhere.jpg", filters=[{"name": "sepia"}])
+    upload = ImageUploaded(job_id=job_id, name="nowhere.jpg", filters=[{"name": "sepia"}], **members)
 
     def tell(kind: str, **members: object) -> None:
         event = ImageProgress(
@@ -62,6 +70,71 @@ def test_a_job_leads_to_its_trace(at_work: tuple[Page, Tell]) -> None:
     page, _ = at_work
     link = page.locator("#facts").get_by_role("link", name="open the trace")
     expect(link).to_have_attribute("href", TRACE_URL.format(trace_id=TRACE))
+
+
+def test_a_retry_that_succeeds_is_seen_in_the_studio(page: Page, stack: Stack, small_photos: list[Path]) -> None:
+    batch = keys.new_id(0)
+    job_id, tell = _told(stack, source=f"inbox/{batch}", batch=batch)
+    tell("failed", error=Failure("storage_unavailable", "The store did not answer."))
+    wait_until(lambda: httpx.get(f"{stack.url}/v1/jobs/{job_id}").is_success)
+    kept = json.dumps(json.dumps([{"id": job_id, "batch": batch}]))
+    page.goto(f"{stack.url}/queue")
+    page.evaluate(f"sessionStorage.setItem('table', {kept})")
+    studio = Studio(page, stack.url).open("?chain=sepia")
+    studio.stop_preview()
+    expect(studio.tiles).to_have_attribute("data-state", "failed")
+    expect(page.locator(".message")).to_contain_text("The store does not answer")
+    BlobStore(stack.blob_url).put(f"inbox/{batch}", small_photos[4].read_bytes())
+    studio.button("Try again").click()
+    studio.wait_developed(1)
+    expect(studio.tiles).to_have_attribute("data-state", "done")
+    expect(studio.compares).to_be_visible()
+    expect(page.locator(".message")).to_be_hidden()
+
+
+def test_the_steps_tell_each_filter_by_its_name_and_when_it_began(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.url}/queue")
+    job = {
+        "run": 1,
+        "attempts": 1,
+        "earlier": [],
+        "filters": [{"name": "sepia"}, {"name": "negative"}, {"name": "blur", "size": 9}],
+        "filter_ms": [1, 0, 4],
+        "timings": {"decode": 10, "filters": 5, "encode": 5},
+        "created": "2026-11-24T10:00:00.000Z",
+        "started": "2026-11-24T10:00:00.020Z",
+        "finished": "2026-11-24T10:00:00.040Z",
+    }
+    read = """async (job) => [...(await import("/web/waterfall.js")).waterfall(job).querySelectorAll("tbody tr")].map(
+      (row) => [0, 2, 3].map((cell) => row.cells[cell].textContent))"""
+    assert page.evaluate(read, job) == [
+        ["Waiting", "+0 ms", "20 ms"],
+        ["Decode", "+20 ms", "10 ms"],
+        ["Sepia + negative", "+30 ms", "1.0 ms"],
+        ["Blur", "+31 ms", "4.0 ms"],
+        ["Encode", "+35 ms", "5.0 ms"],
+    ]
+
+
+def test_without_an_address_of_traces_a_job_says_how_to_get_one(at_work: tuple[Page, Tell]) -> None:
+    page, _ = at_work
+
+    def answer(route: Route) -> None:
+        document = route.fetch().json()
+        route.fulfill(json={**document, "trace_url": None})
+
+    page.route("**/v1/jobs/*", answer)
+    page.route("**/v1/jobs/*/events", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#facts")).to_contain_text(f"{TRACE} To open it from here, DARKROOM_TRACE_URL must name")
+
+
+def test_a_job_that_is_gone_meanwhile_says_so(at_work: tuple[Page, Tell]) -> None:
+    page, _ = at_work
+    problem = {"code": "not_found", "detail": "There is no such job."}
+    page.route("**/v1/jobs/*/events", lambda route: route.fulfill(status=404, json=problem))
+    page.reload()
+    expect(page.locator("#missing")).to_contain_text("Not foundThere is no such job.")
 
 
 def test_a_failed_job_is_tried_again_and_both_runs_stay_told(at_work: tuple[Page, Tell]) -> None:

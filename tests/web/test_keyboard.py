@@ -1,5 +1,7 @@
 """Every page by the keyboard alone: what can be used can be reached, in its order, seen, and left again."""
 
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ _FOCUS = """() => {
   return { stop: Number(one.dataset.stop), seen };
 }"""
 
+#: What the focus is called: the first line of its words, or its label.
+_NAME = """() => {
+  const one = document.activeElement;
+  return one.ariaLabel ?? one.querySelector("strong")?.textContent ?? one.textContent.trim();
+}"""
+
 
 def _walk(page: Page) -> None:
     """Go through the page with Tab from its top until it is left."""
@@ -54,6 +62,39 @@ def test_the_studio(studio: Studio, small_photos: list[Path], width: int) -> Non
     studio.wait_developed(3)
     expect(studio.compares).to_be_visible()
     _walk(studio.page)
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Press Tab until the focus is on what has a name that begins like this."""
+    for _ in range(_MOST):
+        page.keyboard.press("Tab")
+        if re.match(name, page.evaluate(_NAME)):
+            return
+    raise AssertionError(f"Tab never comes to {name!r}")
+
+
+def test_a_whole_visit_with_tab_and_enter_alone(page: Page, stack: Stack, small_photos: list[Path]) -> None:
+    studio = Studio(page, stack.url).open()
+    with page.expect_file_chooser() as chooser:
+        _tab_to(page, "Choose photos")
+        page.keyboard.press("Enter")
+    chooser.value.set_files(small_photos[:2])
+    expect(studio.tiles).to_have_count(2)
+    _tab_to(page, "Add a filter")
+    page.keyboard.press("Enter")
+    _tab_to(page, "Blur")
+    page.keyboard.press("Enter")
+    expect(studio.cards).to_have_count(1)
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name=re.compile("^Develop [12] photos?$"))).to_be_enabled()
+    _tab_to(page, r"Develop \d photo")
+    page.keyboard.press("Enter")
+    studio.wait_developed(2)
+    _tab_to(page, "Download 2 as zip")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["photo-000-blur.jpg", "photo-001-blur.jpg"]
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -28,9 +28,16 @@ export function problemOf(status, text, retryAfter) {
   );
 }
 
+// No answer at all, too much at once, or a gateway whose service restarts.
+const PASSING = [0, 429, 502, 503, 504];
+
+/** Whether the same request may well succeed in a moment. */
+export const isPassing = (error) => PASSING.includes(error.status);
+
 export const unreachable = () => new ApiError("unreachable", "Darkroom cannot be reached.");
 
-async function call(method, path, options = {}) {
+/** The answer of a success; raises ApiError, and goes to the page that asks for a key where one is needed. */
+async function ask(method, path, options = {}) {
   let response;
   try {
     response = await fetch(path, { method, headers: { Accept: "application/json" }, ...options });
@@ -40,7 +47,19 @@ async function call(method, path, options = {}) {
   }
   if (response.status === 401) askForKey();
   if (!response.ok) throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+  return response;
+}
+
+async function call(method, path, options) {
+  const response = await ask(method, path, options);
   return response.status === 204 ? null : response.json().catch(() => null);
+}
+
+/** Whether an address answers: raises ApiError when it does not. What it answers is not read, it may be without an end. */
+export async function knock(path) {
+  const enough = new AbortController();
+  await ask("GET", path, { signal: enough.signal });
+  enough.abort();
 }
 
 export const get = (path, options) => call("GET", path, options);

@@ -3,13 +3,14 @@
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
-const POINTS = 90;
 
-/** A line that moves with each `add(value)`; decorative, the number itself stands beside it in words. */
+/** A line that moves with each value; decorative, the number itself stands beside it in words. */
 export class Sparkline {
-  #values = [];
+  #points = [];
 
-  constructor() {
+  /** `span` is how many ms there are from the left edge to the right one. */
+  constructor(span) {
+    this.span = span;
     this.element = shape("svg", {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       class: "sparkline",
@@ -21,17 +22,23 @@ export class Sparkline {
     this.element.append(this.area, this.line);
   }
 
+  /** What the number is now. */
   add(value) {
-    this.#values.push(value);
-    if (this.#values.length > POINTS) this.#values.shift();
-    const most = Math.max(1, ...this.#values);
-    const left = WIDTH - (this.#values.length - 1) * (WIDTH / (POINTS - 1));
-    const points = this.#values.map((one, index) => {
-      const x = left + index * (WIDTH / (POINTS - 1));
-      return `${x.toFixed(1)},${(HEIGHT - 2 - (one / most) * (HEIGHT - 5)).toFixed(1)}`;
-    });
-    this.line.setAttribute("points", points.join(" "));
-    this.area.setAttribute("points", `${left.toFixed(1)},${HEIGHT} ${points.join(" ")} ${WIDTH},${HEIGHT}`);
+    this.show([...this.#points, [Date.now(), value]]);
+  }
+
+  /** All that is known: `[time in ms, value]`, oldest first. */
+  show(points) {
+    const now = Date.now();
+    this.#points = points.filter(([time]) => time > now - this.span);
+    const most = Math.max(1, ...this.#points.map(([, value]) => value));
+    const places = this.#points.map(([time, value]) => [
+      (WIDTH * (1 - (now - time) / this.span)).toFixed(1),
+      (HEIGHT - 2 - (value / most) * (HEIGHT - 5)).toFixed(1),
+    ]);
+    const line = places.map((place) => place.join(",")).join(" ");
+    this.line.setAttribute("points", line);
+    this.area.setAttribute("points", `${places[0]?.[0] ?? WIDTH},${HEIGHT} ${line} ${WIDTH},${HEIGHT}`);
   }
 }
 

@@ -4,42 +4,92 @@ import { toast } from "./announce.js";
 import { get, post, remove } from "./api.js";
 import { confirmButton } from "./confirm.js";
 import { h } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, plural } from "./format.js";
 import { Rows } from "./rows.js";
 import { inWords } from "./words.js";
 
 const PAGE = 20;
+const MOST = 200; // that the server tells at once
 
 export class DeadLetters {
   #wanted = PAGE;
-  #isOffered = true;
+  #isStopped = false;
+  #isBusy = false;
 
-  constructor(body, more) {
+  /** `parts` are the elements `{body, more, all, course}`: the rows, the button for more, what is done to all, how far that is. */
+  constructor(parts) {
+    this.parts = parts;
     this.rows = new Rows(
-      body,
+      parts.body,
       (letter) => letter.id,
       (letter) => ({ element: this.#row(letter) }),
     );
-    more.addEventListener("click", () => {
+    parts.more.addEventListener("click", () => {
       this.#wanted += PAGE;
       this.refresh();
     });
-    this.more = more;
+    parts.all.append(
+      confirmButton("Replay all", "Really replay all?", () => this.#toAll("replayAll", "put back")),
+      confirmButton("Drop all", "Really drop all?", () => this.#toAll("dropAll", "dropped"), {
+        class: "button small quiet",
+      }),
+    );
+    this.stopper = h(
+      "button",
+      { type: "button", class: "button small", hidden: true, on: { click: () => (this.#isStopped = true) } },
+      "Stop",
+    );
+    parts.all.after(this.stopper);
   }
 
   async refresh() {
-    if (!this.#isOffered) return;
-    let answer;
     try {
-      answer = await get(`/v1/dead-letters?limit=${this.#wanted}`);
+      const { letters, next } = await this.#read();
+      this.parts.more.hidden = !next;
+      this.parts.all.hidden = this.#isBusy || letters.length < 2;
+      if (letters.length) this.rows.show(letters);
+      else this.rows.say("None.");
     } catch (error) {
-      this.#isOffered = error.status !== 404;
-      this.rows.say(this.#isOffered ? inWords(error) : "This server does not list them.");
-      return;
+      this.rows.say(inWords(error));
     }
-    this.more.hidden = !answer.next;
-    if (answer.dead_letters.length) this.rows.show(answer.dead_letters);
-    else this.rows.say("None.");
+  }
+
+  /** As many as are wanted, page by page. */
+  async #read() {
+    const letters = [];
+    let next = null;
+    do {
+      const query = new URLSearchParams({ limit: Math.min(MOST, this.#wanted - letters.length) });
+      if (next) query.set("cursor", next);
+      const page = await get(`/v1/dead-letters?${query}`);
+      letters.push(...page.dead_letters);
+      next = page.next;
+    } while (next && letters.length < this.#wanted);
+    return { letters, next };
+  }
+
+  async #toAll(name, words) {
+    const { parts } = this;
+    this.#isBusy = true;
+    this.#isStopped = false;
+    parts.all.hidden = true;
+    this.stopper.hidden = false;
+    this.stopper.focus();
+    const tell = (count) => {
+      parts.course.textContent = `${count} ${words}…`;
+      return !this.#isStopped;
+    };
+    try {
+      const count = await (await import("./all-letters.js"))[name](tell);
+      toast(`${plural(count, "dead letter")} ${words}.`);
+    } catch (error) {
+      toast(inWords(error));
+    }
+    parts.course.textContent = "";
+    if (document.activeElement === this.stopper) parts.body.closest("[tabindex]").focus();
+    this.stopper.hidden = true;
+    this.#isBusy = false;
+    await this.refresh();
   }
 
   #row(letter) {

@@ -1,9 +1,8 @@
 // Saving developed pictures: one as it is, several as one zip.
 
-import { ApiError, problemOf } from "./api.js";
+import { get, problemOf } from "./api.js";
 import { h } from "./dom.js";
 
-const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif" };
 const ARCHIVES = "/v1/archives";
 
 /** Saves the results of exactly these photos, which are done; raises ApiError when one is gone. */
@@ -12,19 +11,12 @@ export async function downloadAll(photos) {
   else await saveArchive(photos.map((photo) => photo.job.id));
 }
 
-export function fileName(photo) {
-  const stem = photo.name.replace(/\.[^.]*$/, "") || "photo";
-  const looks = photo.job.filters.map((filter) => filter.name).join("-");
-  return `${stem}${looks && `-${looks}`}.${EXTENSIONS[photo.job.media_type] ?? "bin"}`;
-}
-
-async function saveOne(photo) {
-  const response = await fetch(photo.job.links.result);
-  if (!response.ok) throw new ApiError("expired", photo.name, { status: response.status });
-  const address = URL.createObjectURL(await response.blob());
-  h("a", { href: address, download: fileName(photo) }).click();
-  // The browser reads the address after this turn; a minute is more than it needs.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+/** Under the name that the server gives it, as in an archive. A refusal would be saved in its place: asked before. */
+async function saveOne({ job }) {
+  const address = job.links.result;
+  const response = await fetch(address, { method: "HEAD" });
+  if (!response.ok) await get(address); // raises what it says
+  h("a", { href: address, download: "" }).click();
 }
 
 /** The browser saves what the server streams, so it may be larger than memory. A refusal would take the place of the page: asked before. */

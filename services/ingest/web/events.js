@@ -1,25 +1,28 @@
 // Live events that survive a lost connection; no change is shown twice.
 
-import { unreachable } from "./api.js";
+import { isPassing, knock, unreachable } from "./api.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
 /**
- * Follows a stream of job documents. EventSource resumes by itself (with Last-Event-ID) after a cut; after an HTTP
- * error it gives up, so a new one is opened then, which starts with a snapshot. Documents that are not newer than what
- * was seen of their job are dropped.
+ * Follows a stream of job documents. EventSource resumes by itself (with Last-Event-ID) after a cut. After a refusal it gives
+ * up without saying why, so the address is asked once more, plainly: what passes (too much waiting, a service that restarts) is
+ * waited out and a new stream, which starts with a snapshot, is opened; what does not is told. Documents that are not newer
+ * than what was seen of their job are dropped.
  *
- * `onJob(document)`, `onEnd()` once all jobs are terminal, `onTrouble(error)` when the connection is lost and `onTrouble(null)` when
- * it is back. Returns a function that stops.
+ * `onJob(document)`, `onEnd()` once all jobs are terminal, `onTrouble(error)` when it does not get on and `onTrouble(null)` when
+ * it does again, `onRefused(error)` when it never will. Returns a function that stops.
  */
-export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {} }) {
+export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {}, onRefused = onEnd }) {
   const seen = new Map();
   let source = null;
   let timer = 0;
   let wait = FIRST_WAIT;
+  let isOver = false;
 
   function stop() {
+    isOver = true;
     source?.close();
     clearTimeout(timer);
     removeEventListener("online", reopen);
@@ -33,7 +36,8 @@ export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {} }) {
   }
 
   function open() {
-    source = new EventSource(url);
+    const mine = new EventSource(url);
+    source = mine;
     source.onopen = () => {
       wait = FIRST_WAIT;
       onTrouble(null);
@@ -46,10 +50,20 @@ export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {} }) {
       stop();
       onEnd();
     });
-    source.onerror = () => {
-      onTrouble(unreachable());
-      if (source.readyState !== EventSource.CLOSED) return;
-      timer = setTimeout(open, wait * (0.75 + Math.random() / 2));
+    source.onerror = async () => {
+      if (source.readyState !== EventSource.CLOSED) {
+        onTrouble(unreachable());
+        return;
+      }
+      const error = await refusalOf(url);
+      if (isOver || source !== mine) return;
+      if (error && !isPassing(error)) {
+        stop();
+        onRefused(error);
+        return;
+      }
+      if (error) onTrouble(error);
+      timer = setTimeout(open, Math.max((error?.retryAfter ?? 0) * 1000, wait * (0.75 + Math.random() / 2)));
       wait = Math.min(wait * 2, LONGEST_WAIT);
     };
   }
@@ -57,6 +71,16 @@ export function follow(url, { onJob, onEnd = () => {}, onTrouble = () => {} }) {
   addEventListener("online", reopen);
   open();
   return stop;
+}
+
+/** Why a stream was refused; null when it is not any more. */
+async function refusalOf(url) {
+  try {
+    await knock(url);
+    return null;
+  } catch (error) {
+    return error;
+  }
 }
 
 function isNews(seen, job, version) {

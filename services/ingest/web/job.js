@@ -65,7 +65,7 @@ function factsOf(job) {
     ["Owner", job.owner],
     ["Batch", h("code", {}, job.batch ?? "–")],
     ["Job", h("code", {}, job.id)],
-    ["Trace", job.trace_url ? traceLink(job.trace_url) : h("code", {}, job.trace_id ?? "–")],
+    ["Trace", traceOf(job)],
   ];
 }
 
@@ -89,6 +89,14 @@ function showError(error) {
   if (!error) return;
   const { title: head, detail, advice } = explain(error);
   byId("error").replaceChildren(h("h2", {}, head), h("p", {}, detail), h("p", {}, advice));
+}
+
+/** A link, or how whoever runs this Darkroom gets one. */
+function traceOf(job) {
+  if (job.trace_url) return traceLink(job.trace_url);
+  if (!job.trace_id) return h("span", { class: "note" }, "Not recorded.");
+  const hint = " To open it from here, DARKROOM_TRACE_URL must name where traces are shown.";
+  return h("span", {}, h("code", {}, job.trace_id), h("span", { class: "note" }, hint));
 }
 
 function traceLink(href) {
@@ -120,7 +128,9 @@ function listen() {
     onJob: show,
     onTrouble: (error) => {
       byId("offline").hidden = !error;
+      byId("offline").textContent = error ? `${inWords(error)} Trying again; nothing is lost.` : "";
     },
+    onRefused: showMissing,
   });
 }
 
@@ -132,16 +142,21 @@ async function load() {
     show(job);
     if (!isTerminal(job.state)) listen();
   } catch (error) {
-    const { title: head, detail } = explain(error);
     stop?.();
-    byId("job").hidden = true;
-    byId("missing").hidden = false;
-    byId("missing").replaceChildren(
-      h("h1", {}, head),
-      h("p", {}, detail),
-      h("p", {}, h("a", { href: "/" }, "Back to the studio")),
-    );
+    showMissing(error);
   }
+}
+
+function showMissing(error) {
+  const { title: head, detail, advice } = explain(error);
+  byId("job").hidden = true;
+  byId("missing").hidden = false;
+  byId("missing").replaceChildren(
+    h("h1", {}, head),
+    h("p", {}, detail),
+    h("p", {}, advice),
+    h("p", {}, h("a", { href: "/" }, "Back to the studio")),
+  );
 }
 
 for (const [name, act] of [

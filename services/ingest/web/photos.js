@@ -25,6 +25,17 @@ class Photo {
     return this.state === "sending" || this.state === "queued" || this.state === "processing";
   }
 
+  /** Whether it is here alone, and lost with this page. */
+  get isUnsent() {
+    return this.file !== null && (this.state === "sending" || this.job === null);
+  }
+
+  /** The key of its original in the store, while a request may name it instead of sending it: for the day (UTC) it came on. */
+  get kept() {
+    const source = this.job?.source ?? "";
+    return source.startsWith(`originals/${new Date().toISOString().slice(0, 10)}/`) ? source : null;
+  }
+
   /** The bytes as they were given: the local file, or the original that the server keeps. */
   async source() {
     if (this.file) return this.file;

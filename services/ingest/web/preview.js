@@ -20,6 +20,11 @@ export class Preview {
     chain.addEventListener("change", () => this.ask());
   }
 
+  /** The one under way, if there is one. */
+  get roll() {
+    return this.#roll;
+  }
+
   setOn(isOn) {
     this.isOn = isOn;
     if (isOn) this.ask();

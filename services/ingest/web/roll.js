@@ -68,11 +68,21 @@ export class Roll {
     for (const [, photo] of live) if (this.#left.has(photo)) this.#finish(photo, { state: "cancelled" });
   }
 
+  /** One photo is not wanted any more: its job is called off, now or once its upload has ended. */
+  leave(photo) {
+    const id = [...this.#jobs].find(([, one]) => one === photo)?.[0];
+    if (!this.#left.has(photo)) return;
+    this.#finish(photo, { state: "cancelled" });
+    // One that is over by now answers 404, which is as good.
+    if (id) remove(`/v1/jobs/${id}`).catch(() => {});
+  }
+
   async #send(photo, fields) {
     await uploads.take();
     try {
       this.#abort.signal.throwIfAborted();
-      const job = await upload(await photo.source(), photo.name, fields, {
+      if (!this.#left.has(photo)) return; // it has left while it waited
+      const job = await upload(photo, fields, {
         signal: this.#abort.signal,
         onProgress: (progress) => this.photos.update(photo, { progress }),
         onTrouble: this.onTrouble,
@@ -106,6 +116,7 @@ export class Roll {
     this.#stop = follow(`/v1/events?batch=${this.batch}`, {
       onJob: (job) => job.run > (this.#before.get(job.id) ?? 0) && this.#apply(job),
       onEnd: () => this.#askForRest(),
+      onRefused: (error) => this.#askForRest(error),
       onTrouble: this.onTrouble,
     });
   }
@@ -122,8 +133,8 @@ export class Roll {
     if (isTerminal(job.state)) this.#finish(photo, {});
   }
 
-  /** The stream has ended: what is still open was deleted meanwhile, or its last event was missed. */
-  async #askForRest() {
+  /** The stream has ended: what is still open was deleted meanwhile, or its last event was missed. One that was refused is lost. */
+  async #askForRest(refusal = null) {
     await Promise.all(
       [...this.#jobs]
         .filter(([, photo]) => this.#left.has(photo))
@@ -135,7 +146,8 @@ export class Roll {
           }
         }),
     );
-    if (this.#left.size) this.#listen();
+    if (refusal) for (const photo of this.#left) this.#fail(photo, refusal);
+    else if (this.#left.size) this.#listen();
   }
 
   #fail(photo, error) {

@@ -8,17 +8,18 @@ const STRIP = { width: 116, height: 87 };
 const NARROWEST = 150; // CSS pixels of a tile in the grid
 const AHEAD = 2; // rows or columns kept ready beyond the edge
 
-/** A listbox: arrows, Home and End choose a photo, Enter opens it, Delete takes it off the table. */
+/** A listbox: arrows, Home and End choose a photo, Enter opens it, Delete and Backspace take it off the table. */
 export class Sheet {
   #tiles = new Map();
   #render = framed(() => this.#show());
 
-  /** `onOpen()` is called when the selected photo is asked for large. */
-  constructor(root, photos, onOpen) {
+  /** `onOpen()` is called when the selected photo is asked for large, `onRemove(photo)` when one is to go. */
+  constructor(root, photos, { onOpen, onRemove }) {
     this.root = root;
     this.space = root.firstElementChild;
     this.photos = photos;
     this.onOpen = onOpen;
+    this.onRemove = onRemove;
     root.addEventListener("scroll", this.#render, { passive: true });
     root.addEventListener("keydown", (event) => this.#onKey(event));
     root.addEventListener("click", (event) => this.#onClick(event));
@@ -109,7 +110,8 @@ export class Sheet {
   #onClick(event) {
     const element = event.target.closest(".tile");
     const photo = this.photos.all.find((one) => element?.id === `tile-${one.id}`);
-    if (photo) this.photos.select(photo);
+    if (photo && event.target.closest(".tile-remove")) this.onRemove(photo);
+    else if (photo) this.photos.select(photo);
   }
 
   #onKey(event) {
@@ -125,7 +127,7 @@ export class Sheet {
       End: all.length - 1,
     }[event.key];
     if (event.key === "Enter" && selected) this.onOpen();
-    else if (event.key === "Delete" && selected) this.photos.remove(selected);
+    else if (["Delete", "Backspace"].includes(event.key) && selected) this.onRemove(selected);
     else if (target === undefined) return;
     else if (all[target]) this.photos.select(all[target]);
     event.preventDefault();

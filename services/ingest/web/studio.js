@@ -87,6 +87,8 @@ byId("share").addEventListener("click", async () => {
 await showChainWhenKnown();
 document.body.dataset.ready = "yes";
 performance.mark("ready");
-// The rest is small: have it by the time the first photo comes, and put back what was on the table before a reload.
-// A failure is told with the first photo, which asks again.
-(window.requestIdleCallback ?? setTimeout)(() => table().catch(() => {}));
+// The table comes with the first sign of a person, so that it is there by the time of the first photo; at once where photos are
+// to be put back after a reload. A failure is told with the first photo, which asks again.
+const getReady = () => table().catch(() => {});
+if (sessionStorage.getItem("table")?.length > 2) getReady();
+else for (const sign of ["pointermove", "pointerdown", "keydown", "dragenter"]) addEventListener(sign, getReady, { once: true });

@@ -72,6 +72,17 @@ class Lab {
     await Promise.all([this.preview.stop(), ...[...this.#rolls].map((roll) => roll.cancel())]);
   }
 
+  get rolls() {
+    return [...this.#rolls, this.preview.roll].filter(Boolean);
+  }
+
+  /** Takes a photo off the table; what is under way for it is called off. */
+  remove(photo) {
+    this.photos.remove(photo);
+    for (const roll of this.rolls) roll.leave(photo);
+    if (!this.photos.all.length) byId("choose").focus();
+  }
+
   async download(list) {
     const { downloadAll } = await import("./download.js");
     try {
@@ -104,7 +115,7 @@ function bindPage(lab, photos) {
   addEventListener("offline", () => network({ code: "unreachable", message: "This device is offline." }));
   addEventListener("online", () => network(null));
   addEventListener("beforeunload", (event) => {
-    if (photos.all.some((photo) => photo.state === "sending")) event.preventDefault();
+    if (photos.all.some((photo) => photo.isUnsent)) event.preventDefault();
   });
 }
 
@@ -114,10 +125,12 @@ export async function openTable(chain) {
   const lab = new Lab(photos, chain);
   lab.preview.setOn(byId("preview").checked);
   const inState = (state) => photos.all.filter((photo) => photo.state === state);
-  new Sheet(byId("sheet"), photos, () => showGrid(false));
+  const remove = (photo) => lab.remove(photo);
+  new Sheet(byId("sheet"), photos, { onOpen: () => showGrid(false), onRemove: remove });
   new Viewer(byId("viewer"), photos, chain, {
     retry: (photo) => lab.retry([photo]),
     download: (photo) => lab.download([photo]),
+    remove,
   });
   new Bar(byId("bar"), photos, chain, {
     develop: () => lab.develop(dueOf(photos.all, chain)),

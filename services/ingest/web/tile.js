@@ -22,12 +22,16 @@ export class Tile {
     this.canvas = h("canvas", { width: 320, height: 240, "aria-hidden": "true" });
     this.badge = h("span", { class: "badge", "aria-hidden": "true" });
     this.name = h("span", { class: "tile-name", "aria-hidden": "true" });
+    // For the pointer alone: an option of a listbox holds no buttons, and the keyboard has Delete.
+    const remover = h("span", { class: "tile-remove", "aria-hidden": "true", title: `Remove ${photo.name}` });
+    remover.append(icon("close"));
     this.element = h(
       "div",
       { class: "tile", id: `tile-${photo.id}`, role: "option" },
       this.canvas,
       this.badge,
       this.name,
+      remover,
     );
   }
 
@@ -51,9 +55,9 @@ export class Tile {
     element.setAttribute("aria-label", `${photo.name}, ${WORDS[photo.state]}${took && ` in ${took}`}`);
     element.title = photo.name;
     this.name.textContent = photo.name;
-    badge.replaceChildren(
-      ...(photo.state === "failed" ? [icon("alert")] : photo.state === "done" ? [icon("check"), took] : []),
-    );
+    const sign = { failed: "alert", done: "check", cancelled: "close" }[photo.state];
+    const words = photo.state === "ready" ? "" : took || WORDS[photo.state];
+    badge.replaceChildren(...[sign && icon(sign), words].filter(Boolean));
   }
 
   async #draw() {

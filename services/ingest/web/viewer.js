@@ -12,14 +12,14 @@ export class Viewer {
   #drawable = true;
   #shown = "";
 
-  /** `actions` are `{retry(photo), download(photo)}`. */
+  /** `actions` are `{retry(photo), download(photo), remove(photo)}`. */
   constructor(root, photos, chain, actions) {
     Object.assign(this, { root, photos, chain });
     const part = (name) => root.querySelector(`[data-part=${name}]`);
     this.parts = Object.fromEntries(
-      ["stage", "message", "name", "facts", "zoom", "in", "out", "fit", "pixels", "download", "job", "busy"].map(
-        (name) => [name, part(name)],
-      ),
+      "stage message name facts zoom in out fit pixels download job busy remove"
+        .split(" ")
+        .map((name) => [name, part(name)]),
     );
     this.actions = actions;
     const { parts } = this;
@@ -31,6 +31,7 @@ export class Viewer {
     parts.fit.addEventListener("click", () => this.compare.zoom.to(1));
     parts.pixels.addEventListener("click", () => this.compare.zoomToPixels());
     parts.download.addEventListener("click", () => actions.download(photos.selected));
+    parts.remove.addEventListener("click", () => actions.remove(photos.selected));
     root.addEventListener("keydown", (event) => this.#onKey(event));
     const draw = framed(() => this.#draw());
     photos.addEventListener("select", draw);
@@ -46,6 +47,8 @@ export class Viewer {
       "-": () => this.compare.zoom.by(1 / 1.5),
       0: () => this.compare.zoom.to(1),
       1: () => this.compare.zoomToPixels(),
+      Delete: () => this.actions.remove(this.photos.selected),
+      Backspace: () => this.actions.remove(this.photos.selected),
     }[event.key];
     if (!act || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
