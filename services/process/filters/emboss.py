@@ -19,40 +19,48 @@ class Emboss(Parameters):
 def _emboss(pixels: Pixels, height: int, width: int, channels: int, amount: Scalar) -> None:
     """H·W·C samples in place: e + amount · (2(i - a) + (f - d) + (h - b)) in the neighbourhood a b c, d e f, g h i.
 
-    Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, with
-    its border, as the one below: it completes the row above it, and what it gives to the two after it is carried on,
-    f - d - (b + 2a) and b + 2a. Two rounds before the first row fill these; below the last row stands the one before.
+    Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, as
+    the one below: it completes the row above it, and what it adds to the two after it is carried on, f - d and e + 2d.
+    Two rounds before the first row fill these; the row before the last is kept, as it comes again below the last.
     """
     stride = width * channels
-    rows = np.empty((2, (stride + 2 * channels + 63) // 64 * 64), np.uint8)
-    carried = np.zeros(stride, np.int16)
-    corner = np.zeros(stride, np.int16)
-    spare = np.empty(stride, np.uint8)
+    inner = stride - 2 * channels
+    line = (stride + 63) // 32 * 32
+    scratch = np.zeros(2 * line + 32, np.int16)
+    # what vectors read and write starts on a 64-byte line
+    start = -(scratch.ctypes.data + 2 * channels) % 64 // 2
+    carried = scratch[start : start + stride]
+    corner = scratch[start + line : start + line + stride]
+    spare = np.zeros(stride, np.uint8)
+    kept = np.zeros(stride, np.uint8)
     for y in range(-2, height):
         row = abs(y + 1)
-        padded = rows[row % 2]
-        if row < height:
-            read = pixels[row * stride : (row + 1) * stride]
-            middle = padded[channels : channels + stride]
-            for n in range(stride):
-                middle[n] = read[n]
+        if y == height - 2:
+            kept[:] = pixels[y * stride : (y + 1) * stride]
+        below = pixels[row * stride : (row + 1) * stride] if row < height else kept
+        here = pixels[y * stride : (y + 1) * stride] if y >= 0 else spare
+        d = below[:inner]
+        e = below[channels : channels + inner]
+        f = below[2 * channels : 2 * channels + inner]
+        middle = here[channels : channels + inner]
+        sides = carried[channels : channels + inner]
+        corners = corner[channels : channels + inner]
+        for n in range(inner):
+            left = np.int16(d[n])
+            centre = np.int16(e[n])
+            right = np.int16(f[n])
+            relief = np.int16(sides[n] + np.int16(centre + np.int16(right + right)))
+            value = np.int16(np.int16(relief * amount) + np.int16(middle[n]))
+            sides[n] = np.int16(np.int16(right - left) - corners[n])
+            corners[n] = np.int16(centre + np.int16(left + left))
+            middle[n] = np.uint8(min(max(value, np.int16(0)), np.int16(255)))
+        for begin, beside in ((0, channels), (stride - channels, inner)):
             for n in range(channels):
-                padded[n] = read[channels + n]
-                padded[channels + stride + n] = read[stride - 2 * channels + n]
-        here = rows[y % 2][channels : channels + stride]
-        left = padded[:stride]
-        below = padded[channels : channels + stride]
-        right = padded[2 * channels : 2 * channels + stride]
-        out = pixels[y * stride : (y + 1) * stride] if y >= 0 else spare
-        for n in range(stride):
-            d = np.int16(left[n])
-            e = np.int16(below[n])
-            f = np.int16(right[n])
-            relief = np.int16(carried[n] + np.int16(e + np.int16(f + f)))
-            value = np.int16(np.int16(relief * amount) + np.int16(here[n]))
-            carried[n] = np.int16(np.int16(f - d) - corner[n])
-            corner[n] = np.int16(e + np.int16(d + d))
-            out[n] = np.uint8(min(max(value, np.int16(0)), np.int16(255)))
+                at = begin + n
+                slope = np.int32(below[at]) + 2 * np.int32(below[beside + n])
+                here[at] = np.uint8(min(max((carried[at] + slope) * amount + here[at], 0), 255))
+                carried[at] = -corner[at]
+                corner[at] = slope
 
 
 @area(Emboss)

@@ -19,37 +19,44 @@ class Sharpen(Parameters):
 def _sharpen(pixels: Pixels, height: int, width: int, channels: int, amount: Scalar) -> None:
     """H·W·C samples in place: e + amount · (4e - b - d - f - h), where b, d, f, h are above, left, right and below.
 
-    Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, with
-    its border, as the one below: it completes the row above it, and 4e - b - d - f is carried on to its own turn. Two
-    rounds before the first row fill this; below the last row stands the one before.
+    Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, as
+    the one below: it completes the row above it, and its 4e - b - d - f is carried on to its own turn. A round before
+    the first row fills this; the row before the last is kept, as it comes again below the last.
     """
     stride = width * channels
-    rows = np.empty((2, (stride + 2 * channels + 63) // 64 * 64), np.uint8)
-    carried = np.zeros(stride, np.int16)
+    inner = stride - 2 * channels
+    scratch = np.zeros(stride + 32, np.int16)
+    # what vectors read and write starts on a 64-byte line
+    start = -(scratch.ctypes.data + 2 * channels) % 64 // 2
+    carried = scratch[start : start + stride]
     spare = np.empty(stride, np.uint8)
-    for y in range(-2, height):
-        row = abs(y + 1)
-        padded = rows[row % 2]
-        if row < height:
-            read = pixels[row * stride : (row + 1) * stride]
-            middle = padded[channels : channels + stride]
-            for n in range(stride):
-                middle[n] = read[n]
+    spare[:] = pixels[stride : 2 * stride]
+    kept = np.zeros(stride, np.uint8)
+    for y in range(-1, height):
+        row = y + 1
+        if y == height - 2:
+            kept[:] = pixels[y * stride : (y + 1) * stride]
+        below = pixels[row * stride : (row + 1) * stride] if row < height else kept
+        here = pixels[y * stride : (y + 1) * stride] if y >= 0 else spare
+        d = below[:inner]
+        e = below[channels : channels + inner]
+        f = below[2 * channels : 2 * channels + inner]
+        middle = here[channels : channels + inner]
+        details = carried[channels : channels + inner]
+        for n in range(inner):
+            centre = np.int16(e[n])
+            above = np.int16(middle[n])
+            value = np.int16(np.int16(np.int16(details[n] - centre) * amount) + above)
+            beside = np.int16(np.int16(d[n]) + np.int16(f[n]))
+            details[n] = np.int16(np.int16(np.int16(centre * np.int16(4)) - above) - beside)
+            middle[n] = np.uint8(min(max(value, np.int16(0)), np.int16(255)))
+        for begin, near in ((0, channels), (stride - channels, inner)):
             for n in range(channels):
-                padded[n] = read[channels + n]
-                padded[channels + stride + n] = read[stride - 2 * channels + n]
-        here = rows[y % 2][channels : channels + stride]
-        left = padded[:stride]
-        below = padded[channels : channels + stride]
-        right = padded[2 * channels : 2 * channels + stride]
-        out = pixels[y * stride : (y + 1) * stride] if y >= 0 else spare
-        for n in range(stride):
-            e = np.int16(below[n])
-            b = np.int16(here[n])
-            value = np.int16(np.int16(np.int16(carried[n] - e) * amount) + b)
-            beside = np.int16(np.int16(left[n]) + np.int16(right[n]))
-            carried[n] = np.int16(np.int16(np.int16(e * np.int16(4)) - b) - beside)
-            out[n] = np.uint8(min(max(value, np.int16(0)), np.int16(255)))
+                at = begin + n
+                edge = np.int32(here[at])
+                level = np.int32(below[at])
+                here[at] = np.uint8(min(max((carried[at] - level) * amount + edge, 0), 255))
+                carried[at] = 4 * level - edge - 2 * np.int32(below[near + n])
 
 
 @area(Sharpen)
