@@ -14,8 +14,8 @@ from services.process.registry import Filter, Kind, Parameters, Size, Table
 from services.process.request import Step
 from services.process.tones import apply_table
 
-#: Pixels that a run of pointwise filters takes at a time: their samples, in and out, stay in the second-level cache.
-_CHUNK: Final = 64 * 1024
+#: Pixels that a run of pointwise filters takes at a time: their samples stay in the second-level cache.
+_CHUNK: Final = 128 * 1024
 
 _Link = tuple[Filter, Parameters]
 #: 1×N×3 or 1×N samples to as many pixels; may write over what it gets.
