@@ -5,39 +5,33 @@
 Sections: kernels, stock, malloc, peer, memory, scaling, growth; all when none is named. The peer is built by
 `cmake -S benchmarks/peers/cpp -B .cache/peers/cpp -DCMAKE_BUILD_TYPE=Release && cmake --build .cache/peers/cpp`.
 
-Every figure is the median of interleaved rounds: each round runs every side of every case once, so that what else the
-machine does hits all sides alike. Times are CPU times; the sides run in processes of their own, which differ in the
-settings of malloc: `ours` and `same malloc` have those of the pool's children, `stock` has none.
+Figures are medians of interleaved rounds (`scaling`, in wall time, has the best of them): each round runs every side
+of every case once, so that what else the machine does hits all sides alike. Times are CPU times; the sides run in
+processes of their own, which differ in the settings of malloc: `ours` and `same malloc` have those of the pool's
+children, `stock` has none.
 """
 
 import argparse
-import asyncio
-import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import skimage
 
 from benchmarks.engine_cases import EIGHT
-from services.process.pool import Pool
-from services.process.request import Request
-from services.process.settings import ProcessSettings
-from services.process.worker import ENVIRONMENT
-from shared.blobs import BlobStore
+from benchmarks.engine_pool import growth, scaling
+from benchmarks.engine_side import ROOT, Side
 
-ROOT: Final = Path(__file__).parents[1]
 PEER: Final = ROOT / ".cache/peers/cpp/peer"
 #: Photos with texture, where Debian's packages of backgrounds are installed; else scikit-image's rocket.
 PHOTOS: Final = (
@@ -50,34 +44,6 @@ KERNELS: Final = {"emboss": 4, "sharpen": 4, "edge": 1.8, "blur": 1.6, "grayscal
 COPIES: Final = {"negative": 0.9, "brighten": 0.8}
 STOCK: Final = {"1 MP": 1.2, "12 MP": 1.35}
 HEAVY: Final = ("edge", "emboss", "sharpen", "blur")
-
-
-class Side:
-    """A process that runs cases, with or without our settings of malloc."""
-
-    def __init__(self, *, tuned: bool) -> None:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
-        environment |= ENVIRONMENT if tuned else {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.engine_cases"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=environment,
-        )
-
-    def run(self, *case: str) -> Any:  # noqa: ANN401 - a number, or the figures of memory
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(case) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
 
 
 @dataclass(frozen=True)
@@ -194,16 +160,21 @@ def peer(photos: dict[str, Path], rounds: int) -> list[str]:
         command = [str(PEER), name, str(photo), str(photo.with_suffix(".peer.jpg"))]
         for _ in range(rounds):
             ours.append(side.run("ours", str(photo), "file", name))
-            before = os.times()
+            before = _children()
             subprocess.run(command, check=True)
-            after = os.times()
-            spawned.append(after[2] + after[3] - before[2] - before[3])
+            spawned.append(_children() - before)
             looped.append(float(subprocess.run([*command, "5"], check=True, capture_output=True, text=True).stdout))
         own = statistics.median(ours) / 1e6
-        rows.append(Row(f"job {name} against C++ started per job", "1 MP", own, statistics.mean(spawned) * 1e3, 7))
+        rows.append(Row(f"job {name} against C++ started per job", "1 MP", own, statistics.median(spawned) * 1e3, 7))
         rows.append(Row(f"job {name} against C++ in a loop", "1 MP", own, statistics.median(looped) / 1e6, 1.2))
     side.close()
     return table(rows)
+
+
+def _children() -> float:
+    """CPU seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def memory(photos: dict[str, Path], _: int) -> list[str]:
@@ -216,62 +187,6 @@ def memory(photos: dict[str, Path], _: int) -> list[str]:
             side.close()
             lines.append(f"| {name} | {size} | {found['peak']:.1f} | 7 |")
     return lines
-
-
-def scaling(photos: dict[str, Path], rounds: int) -> list[str]:
-    """Two children against one; the best of the rounds, because this is wall time."""
-    one, two = asyncio.run(_scaling(photos["1 MP"].read_bytes(), rounds))
-    return [f"Two children against one: {two:.0f} against {one:.0f} images/s, {two / one:.2f} times (at least 1.9)."]
-
-
-async def _scaling(photo: bytes, rounds: int) -> tuple[float, float]:
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as folder:
-        store = BlobStore(f"file://{folder}")
-        store.put("inbox/photo", photo)
-        pools = {size: Pool(ProcessSettings(blob_url=store.url, workers=size)) for size in rates}
-        for pool in pools.values():
-            await pool.start()
-        for number in range(rounds):
-            for size, pool in pools.items():
-                owners = [f"o{size}-{number}-{n}" for n in range(40)]
-                start = time.perf_counter()
-                await asyncio.gather(*(pool.develop(_job(owner)) for owner in owners))
-                rates[size].append(len(owners) / (time.perf_counter() - start))
-        for pool in pools.values():
-            await pool.close(0)
-    return max(rates[1]), max(rates[2])
-
-
-def growth(photos: dict[str, Path], _: int) -> list[str]:
-    """What a child holds after its largest image, and after 2,000 more."""
-    image = cv2.imread(str(photos["1 MP"]))
-    kinds = [(extension, side) for extension in (".jpg", ".png", ".webp") for side in (200, 500, 900)]
-    files = [cv2.imencode(extension, cv2.resize(image, (side, side)))[1].tobytes() for extension, side in kinds]
-    largest, end = asyncio.run(_growth(photos["12 MP"].read_bytes(), files, 2000))
-    return [f"Resident memory of a child: {largest:.0f} MiB after the largest image, {end:.0f} MiB after 2,000 more."]
-
-
-async def _growth(photo: bytes, files: list[bytes], count: int) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        store = BlobStore(f"file://{folder}")
-        for number, data in enumerate(files):
-            store.put(f"inbox/{number}", data)
-        store.put("inbox/photo", photo)
-        pool = Pool(ProcessSettings(blob_url=store.url, workers=1, recycle_growth=4096))
-        await pool.start()
-        for name in EIGHT:
-            await pool.develop(_job("o", name))
-        largest = pool.resident
-        for number in range(count):
-            await pool.develop(_job(f"o{number}", EIGHT[number % 8], f"inbox/{number % len(files)}"))
-        end = pool.resident
-        await pool.close(0)
-    return largest / 2**20, end / 2**20
-
-
-def _job(owner: str, name: str = "sepia", source: str = "inbox/photo") -> Request:
-    return Request(job_id="0-a", source=source, owner=owner, filters=[{"name": name}])
 
 
 SECTIONS: Final = {section.__name__: section for section in (kernels, stock, malloc, peer, memory, scaling, growth)}

@@ -25,6 +25,8 @@ from shared.blobs import BlobStore
 Work = Callable[[], object]
 
 EIGHT: Final = ("grayscale", "blur", "edge", "sharpen", "emboss", "sepia", "negative", "brighten")
+#: Jobs of the case `many`.
+MANY: Final = 40
 LIMITS: Final = Limits(pixels=200_000_000)
 SEPIA: Final = np.array([[0.131, 0.534, 0.272], [0.168, 0.686, 0.349], [0.189, 0.769, 0.393]], np.float32)
 SHARPEN: Final = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float32)
@@ -72,6 +74,7 @@ class Cases:
             "memory": lambda: self._in_memory(chain),
             "thumbnail": self._thumbnail,
             "file": lambda: self._file(name),
+            "many": lambda: [self._file(name) for _ in range(MANY)],
         }[kind]
 
     def theirs(self, kind: str, name: str) -> Work:
@@ -151,7 +154,8 @@ def serve() -> None:
                     known[photo] = Cases(Path(photo))
                 works[line] = getattr(known[photo], side)(kind, name)
             # pixels that were just decoded are in the cache, so each timed run follows one that is not
-            works[line]()
+            if kind != "many":
+                works[line]()
             start = time.process_time_ns()
             works[line]()
             answer = time.process_time_ns() - start

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -13,8 +14,8 @@ from services.process.registry import Filter, Kind, Parameters, Size, Table
 from services.process.request import Step
 from services.process.tones import apply_table
 
-#: Pixels that a run of pointwise filters takes at a time: their samples, in and out, stay in the second-level cache.
-_CHUNK: Final = 64 * 1024
+#: Pixels that a run of pointwise filters takes at a time: their samples stay in the second-level cache.
+_CHUNK: Final = 128 * 1024
 
 _Link = tuple[Filter, Parameters]
 #: 1×N×3 or 1×N samples to as many pixels; may write over what it gets.
@@ -71,13 +72,14 @@ def _points(links: Iterator[_Link]) -> Iterator[_Point]:
     """One function for each colour filter, and one for all tone filters that follow each other."""
     for kind, same in groupby(links, key=lambda link: link[0].kind):
         if kind is Kind.TONE:
-            yield _tone(list(same))
+            yield _tone(tuple(same))
         else:
             for known, parameters in same:
                 yield _colour(known, parameters)
 
 
-def _tone(links: list[_Link]) -> _Point:
+@lru_cache(maxsize=1024)
+def _tone(links: tuple[_Link, ...]) -> _Point:
     table: Table = np.arange(256, dtype=np.uint8)
     for known, parameters in links:
         table = known.apply(parameters)[table]
@@ -100,11 +102,13 @@ def _run_points(pixels: Pixels, points: list[_Point]) -> Pixels:
     flat = pixels.reshape(1, height * width, *pixels.shape[2:])
     target: Pixels | None = None
     for start in range(0, height * width, _CHUNK):
-        chunk = flat[:, start : start + _CHUNK]
+        given = made = flat[:, start : start + _CHUNK]
         for point in points:
-            chunk = point(chunk)
+            made = point(made)
+        if made is given:
+            continue
         if target is None:
-            same = chunk.ndim == flat.ndim
-            target = flat if same else np.empty((1, height * width, *chunk.shape[2:]), np.uint8)
-        target[:, start : start + _CHUNK] = chunk
+            same = made.ndim == flat.ndim
+            target = flat if same else np.empty((1, height * width, *made.shape[2:]), np.uint8)
+        target[:, start : start + _CHUNK] = made
     return pixels if target is None else target.reshape(height, width, *target.shape[2:])

@@ -7,7 +7,8 @@ What makes the compiler use vector instructions, found by measuring and kept to 
 
 - flat arrays, and within a loop only slices of equal length indexed by the bare loop variable;
 - a cast after every operation, because numba widens small integers to 64 bits;
-- `//` by a constant power of two in place of `>>`, which numba widens as well;
+- `//` by a constant power of two in place of `>>`, which numba widens as well; of an unsigned number if that
+  does not widen the sum, because rounding a signed one down takes eight instructions more;
 - no branch inside the loop: minimum, maximum and masks;
 - interleaved BGR is split into three planes, a block of `BLOCK` pixels at a time, in a loop that does nothing else;
 - rows that are written and read again start on a 64-byte line.

@@ -4,7 +4,8 @@ A filter is one file in `services/process/filters/`: a model of its parameters a
 decorators here. Its name is the file's name, its summary the first line of the model's docstring.
 
 - `tone`: the same table for every colour sample; the function returns the table (256 uint8).
-- `colour`: each output pixel depends on one input pixel; the function gets and returns colour planes.
+- `colour`: each output pixel depends on one input pixel; the function gets and returns colour planes; it
+  may write over those it gets, which are C-contiguous, and return them.
 - `area`: each output pixel depends on its neighbourhood; likewise.
 - `geometry`: moves pixels; called for the colour planes and for alpha. It may come with a function that tells the
   size of its result, so that a result that is too large is refused before it is made.

@@ -6,12 +6,12 @@ looked up only when it is none.
 """
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 
-from services.process.kernels import Scalar, kernel
+from services.process.kernels import Kernel, Scalar, kernel
 from services.process.picture import Pixels
 from services.process.registry import Table
 
@@ -20,23 +20,47 @@ _STEPS: Final = 80
 #: Gains outside ± this many levels per level are steps, not lines.
 _STEEPEST: Final = 16.0
 _LEVELS: Final = np.arange(256, dtype=np.float64)
+#: In 16 bits a level has this many parts, and a gain this many parts of that.
+_PARTS: Final = 128
+_FINE: Final = 256
 
 
 class Line(NamedTuple):
-    """floor(gain · x + offset), limited to low … high."""
+    """A kernel with the numbers that make it a straight line from level to level."""
 
-    gain: float
-    offset: float
-    low: int
-    high: int
+    compute: Kernel[Any, None]
+    numbers: tuple[Scalar, ...]
+
+    def __call__(self, samples: Pixels) -> None:
+        """Compute N samples in place."""
+        self.compute(samples, *self.numbers)
+
+    def makes(self, levels: Table) -> bool:
+        """Whether it turns 0 … 255 into these levels."""
+        made = np.arange(256, dtype=np.uint8)
+        self(made)
+        return np.array_equal(made, levels)
 
 
-@kernel("void(uint8[::1], int16, int16, int16, int16)")
-def _shift(samples: Pixels, sign: Scalar, offset: Scalar, low: Scalar, high: Scalar) -> None:
-    """Sign · x + offset, limited to low … high, on N samples in place; sign is 1 or -1."""
+@kernel("void(uint8[::1], uint8, uint8, uint8, uint8)")
+def _shift(samples: Pixels, flip: Scalar, low: Scalar, high: Scalar, shift: Scalar) -> None:
+    """The flipped x (x ^ flip), limited to low … high, + shift modulo 256, on N samples in place."""
     for i in range(samples.size):
-        value = np.int16(np.int16(np.int16(samples[i]) * sign) + offset)
-        samples[i] = np.uint8(min(max(value, low), high))
+        samples[i] = np.uint8(min(max(np.uint8(samples[i] ^ flip), low), high) + shift)
+
+
+@kernel("void(uint8[::1], uint8, uint16, uint16, uint16, uint16, uint16)")
+def _fixed(
+    samples: Pixels, flip: Scalar, coarse: Scalar, fine: Scalar, low: Scalar, high: Scalar, offset: Scalar
+) -> None:
+    """The flipped x times (coarse + fine / 256) / 128, + offset / 128, rounded down, on N samples in place.
+
+    The product is limited to low … high, so that the sum stays in its 16 bits and the result in its 8.
+    """
+    for i in range(samples.size):
+        x = np.uint16(np.uint8(samples[i] ^ flip))
+        product = np.uint16(np.uint16(x * coarse) + np.uint16(np.uint16(x * fine) // np.uint16(256)))
+        samples[i] = np.uint8(np.uint16(min(max(product, low), high) + offset) // np.uint16(128))
 
 
 @kernel("void(uint8[::1], float32, float32, float32, float32)")
@@ -52,10 +76,8 @@ def apply_table(pixels: Pixels, table: Table) -> None:
     line = recognise(table.tobytes())
     if line is None:
         cv2.LUT(pixels, table, dst=pixels)
-    elif abs(line.gain) == 1:
-        _shift(pixels.reshape(-1), int(line.gain), int(line.offset), line.low, line.high)
     else:
-        _line(pixels.reshape(-1), *line)
+        line(pixels.reshape(-1))
 
 
 @lru_cache(maxsize=1024)
@@ -69,10 +91,27 @@ def _shift_of(levels: Table) -> Line | None:
     low, high = int(levels.min()), int(levels.max())
     inner = np.flatnonzero((levels > low) & (levels < high))
     x = int(inner[0]) if inner.size else int(np.flatnonzero(levels == high)[0])
-    for sign in (1, -1):
-        line = Line(sign, int(levels[x]) - sign * x, low, high)
-        made = np.clip(sign * np.arange(256) + int(line.offset), low, high)
-        if np.array_equal(made, levels):
+    for flip in (0, 255):
+        shift = int(levels[x]) - (x ^ flip)
+        limits = (min(max(level - shift, 0), 255) for level in (low, high))
+        line = Line(_shift, (flip, *limits, shift % 256))
+        if line.makes(levels):
+            return line
+    return None
+
+
+def _fixed_of(levels: Table, gain: float, offset: float) -> Line | None:
+    """The line in 16 bits; its parts are coarse, so those next to the given offset are tried as well."""
+    flip, gain, offset = (0, gain, offset) if gain >= 0 else (255, -gain, offset + 255 * gain)
+    parts = round(gain * _PARTS * _FINE)
+    if parts >= _FINE**2:
+        return None
+    least, most = int(levels.min()) * _PARTS, (int(levels.max()) + 1) * _PARTS - 1
+    for part in (0, 1, -1, 2):
+        shift = round(offset * _PARTS) + part
+        limits = (min(max(level - shift, 0), 65535) for level in (least, most))
+        line = Line(_fixed, (flip, *divmod(parts, _FINE), *limits, shift % 65536))
+        if line.makes(levels):
             return line
     return None
 
@@ -96,7 +135,6 @@ def _line_of(levels: Table) -> Line | None:
         else:
             right -= third
     gain = (left + right) / 2
-    line = Line(gain, room(gain)[1], low, high)
-    made = np.arange(256, dtype=np.uint8)
-    _line(made, *line)
-    return line if np.array_equal(made, levels) else None
+    offset = room(gain)[1]
+    line = _fixed_of(levels, gain, offset) or Line(_line, (gain, offset, low, high))
+    return line if line.makes(levels) else None

@@ -178,6 +178,7 @@ def _canny(grey: Pixels, height: int, width: int, low: int, high: int, target: P
 def edge(pixels: Pixels, parameters: Edge) -> Pixels:
     """H×W, 255 on outlines and 0 elsewhere: exactly OpenCV's BGR2GRAY, then Canny (aperture 3, L1 gradient)."""
     grey = grayscale(pixels, Grayscale())
-    target = np.empty_like(grey)
+    # A grey of our own is not needed once the gradients are known, so the outlines take its place.
+    target = np.empty_like(grey) if grey is pixels else grey
     _canny(grey.reshape(-1), grey.shape[0], grey.shape[1], parameters.low, parameters.high, target.reshape(-1))
     return target

@@ -58,10 +58,12 @@ def _saturate(source: Pixels, grey: Pixels, percent: float, target: Pixels) -> N
 
 @colour(Saturation)
 def saturation(pixels: Pixels, parameters: Saturation) -> Pixels:
-    """Grey + (x - grey) · percent / 100 in each channel, rounded half up, saturated; grey is OpenCV's BGR2GRAY."""
+    """Grey + (x - grey) · percent / 100 in each channel, rounded half up, saturated, in place.
+
+    Grey is OpenCV's BGR2GRAY.
+    """
     if pixels.ndim == 2:
         return pixels
-    target = np.empty_like(pixels)
-    grey = grayscale(pixels, Grayscale())
-    _saturate(pixels.reshape(-1), grey.reshape(-1), float(parameters.percent), target.reshape(-1))
-    return target
+    flat, grey = pixels.reshape(-1), grayscale(pixels, Grayscale())
+    _saturate(flat, grey.reshape(-1), float(parameters.percent), flat)
+    return pixels

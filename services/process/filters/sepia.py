@@ -38,8 +38,7 @@ def _full(source: Pixels, target: Pixels) -> None:
     green = np.empty(BLOCK, np.uint8)
     red = np.empty(BLOCK, np.uint8)
     bias = np.float32(0.50025)
-    none = np.int32(0)
-    top = np.int32(255)
+    top = np.uint32(255)
     for start in range(0, source.size // 3, BLOCK):
         count = min(BLOCK, source.size // 3 - start)
         block = source[3 * start : 3 * (start + count)]
@@ -55,9 +54,9 @@ def _full(source: Pixels, target: Pixels) -> None:
             new_b = np.float32(0.131) * b + (np.float32(0.534) * g + (np.float32(0.272) * r + bias))
             new_g = np.float32(0.168) * b + (np.float32(0.686) * g + (np.float32(0.349) * r + bias))
             new_r = np.float32(0.189) * b + (np.float32(0.769) * g + (np.float32(0.393) * r + bias))
-            blue[i] = np.uint8(max(none, min(np.int32(new_b), top)))
-            green[i] = np.uint8(max(none, min(np.int32(new_g), top)))
-            red[i] = np.uint8(max(none, min(np.int32(new_r), top)))
+            blue[i] = np.uint8(min(np.uint32(np.int32(new_b)), top))
+            green[i] = np.uint8(min(np.uint32(np.int32(new_g)), top))
+            red[i] = np.uint8(min(np.uint32(np.int32(new_r)), top))
         for i in range(count):
             out[3 * i] = blue[i]
             out[3 * i + 1] = green[i]
@@ -68,25 +67,26 @@ def _full(source: Pixels, target: Pixels) -> None:
 def _mixed(source: Pixels, weights: Pixels, target: Pixels) -> None:
     """3N samples to as many, any strength: 3×3 weights in hundred-thousandths, whole numbers, so exact."""
     for i in range(source.size // 3):
+        b = np.int32(source[3 * i])
+        g = np.int32(source[3 * i + 1])
+        r = np.int32(source[3 * i + 2])
         for c in range(3):
-            total = (
-                weights[c, 0] * np.int32(source[3 * i])
-                + weights[c, 1] * np.int32(source[3 * i + 1])
-                + weights[c, 2] * np.int32(source[3 * i + 2])
-                + 50_000
-            )
+            total = weights[c, 0] * b + weights[c, 1] * g + weights[c, 2] * r + 50_000
             target[3 * i + c] = np.uint8(min(total // 100_000, 255))
 
 
 @colour(Sepia)
 def sepia(pixels: Pixels, parameters: Sepia) -> Pixels:
-    """The sepia matrix mixed with the identity, in exact thousandths, rounded half up, saturated. Returns H×W×3."""
+    """The sepia matrix mixed with the identity, in exact thousandths, rounded half up, saturated, in place.
+
+    Returns H×W×3; grey becomes a picture of its own.
+    """
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-    target = np.empty_like(pixels)
+    flat = pixels.reshape(-1)
     if parameters.percent == 100:
-        _full(pixels.reshape(-1), target.reshape(-1))
+        _full(flat, flat)
     else:
         weights = _MATRIX * parameters.percent + np.eye(3, dtype=np.int64) * 1000 * (100 - parameters.percent)
-        _mixed(pixels.reshape(-1), weights.astype(np.int32), target.reshape(-1))
-    return target
+        _mixed(flat, weights.astype(np.int32), flat)
+    return pixels
