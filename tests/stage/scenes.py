@@ -76,7 +76,7 @@ def claim(what: str, starts: int, before: int) -> Scene:
     async def scene(redis: Redis) -> Call:
         entry_id = await _in_work(redis, "dead", starts=starts)
         args = [UPLOADS.group, "b", LEASE_MS, "-", 8, 3, 0, what]
-        answer = [b"-", [[entry_id.encode(), before, [b"data", b"0"]]], int(what == "suspect"), 0]
+        answer = [b"-", [[entry_id.encode(), before, [b"data", b"0"]]], int(what == "suspect"), 0, 0]
         return Call([UPLOADS.stream, "turn:x", "seeker:x"], args, answer)
 
     return scene
@@ -201,7 +201,7 @@ SCENES: Final[dict[str, Scene]] = {
     "cancel": cancel,
     "cancel, deleting": delete,
     "claim, a look at fresh": claim("look", 0, 0),
-    "claim, a look at spent": claim("look", 3, 3),
+    "claim, a spent one": claim("spent", 3, 3),
     "claim, fresh for a lane": claim("fresh", 0, 0),
     "claim, a suspect": claim("suspect", 1, 1),
     "close": close,

@@ -287,19 +287,19 @@ async def test_an_entry_of_a_cancelled_job_is_acknowledged_at_its_renewal(
         assert await starts(redis) == {}
 
 
-@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize(("lost", "attempts"), [(1, 3), (2, 3), (2, 1)])
 async def test_an_outage_costs_no_entry_a_start(
-    redis: Redis, running: Running, wait_until: WaitUntil, lost: int
+    redis: Redis, running: Running, wait_until: WaitUntil, lost: int, attempts: int
 ) -> None:
-    """Another process must not take what its owner could not renew while Redis was away."""
+    """Another process must neither take nor bury what its owner could not renew while Redis was away."""
     finish = asyncio.Event()
 
     async def handler(stage: Stage, source: Source, batch: Batch) -> None:
         await finish.wait()
         await settle(stage, source, batch)
 
-    (entry_id,) = await publish(redis, 1)
-    async with running(handler) as owner, running(handler) as other:
+    await publish(redis, 1)
+    async with running(handler, attempts=attempts) as owner, running(handler, attempts=attempts) as other:
         await wait_until(lambda: len(owner.leases) + len(other.leases) == 1)
         for _ in range(lost):
             await redis.client_pause(int(2.5 * LEASE * 1000))
@@ -310,4 +310,4 @@ async def test_an_outage_costs_no_entry_a_start(
         assert [count for _, count in (await starts(redis)).values()] == [1]
         finish.set()
         await wait_until(lambda: not len(owner.leases) + len(other.leases))
-    assert entry_id
+    assert await redis.xlen(keys.dead(0)) == 0

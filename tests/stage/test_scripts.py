@@ -95,12 +95,12 @@ async def test_renew_tells_what_was_lost_and_whose_job_was_cancelled(redis: Redi
 
 async def claim(
     redis: Redis, consumer: str, what: str, *, room: int = 10, spent: int = 3, turn: int = 0
-) -> tuple[list[tuple[str, int]], int, int]:
-    """What was claimed as (id, starts before), how many suspects there are, how many fresh entries are left."""
+) -> tuple[list[tuple[str, int]], int, int, int]:
+    """What was claimed as (id, starts before), how many suspects, fresh and spent ones are left."""
     names = [UPLOADS.stream, f"turn:{UPLOADS.stream}", f"seeker:{UPLOADS.stream}"]
     args = [UPLOADS.group, consumer, 10_000, "-", room, spent, turn, what]
-    _, entries, suspects, fresh = await scripts.load(redis, "claim")(keys=names, args=args)
-    return [(entry_id.decode(), starts) for entry_id, starts, _ in entries], suspects, fresh
+    _, entries, *counts = await scripts.load(redis, "claim")(keys=names, args=args)
+    return ([(entry_id.decode(), starts) for entry_id, starts, _ in entries], *counts)
 
 
 async def age(redis: Redis, *entry_ids: str, count: int) -> None:
@@ -111,22 +111,26 @@ async def age(redis: Redis, *entry_ids: str, count: int) -> None:
         )
 
 
-async def test_a_look_takes_fresh_and_spent_entries_and_leaves_suspects_where_they_are(redis: Redis) -> None:
+async def test_a_look_takes_fresh_entries_and_leaves_those_that_were_started_where_they_are(redis: Redis) -> None:
     fresh, suspect, spent, alive = await publish(redis, 4)
     await read_as(redis, "dead", 4)
     await age(redis, fresh, count=0)
     await age(redis, suspect, count=1)
     await age(redis, spent, count=3)
-    assert await claim(redis, "b", "look") == ([(fresh, 0), (spent, 3)], 1, 0)
-    assert await starts(redis) == {fresh: ("b", 1), suspect: ("dead", 1), spent: ("b", 3), alive: ("dead", 1)}
-    assert await claim(redis, "b", "look") == ([], 1, 0), "a repeat takes nothing twice"
+    assert await claim(redis, "b", "look") == ([(fresh, 0)], 1, 0, 1)
+    left = {suspect: ("dead", 1), alive: ("dead", 1)}
+    assert await starts(redis) == {**left, fresh: ("b", 1), spent: ("dead", 3)}
+    assert await claim(redis, "b", "look") == ([], 1, 0, 1), "a repeat takes nothing twice"
+    assert await claim(redis, "b", "spent") == ([(spent, 3)], 1, 0, 0)
+    assert await claim(redis, "b", "spent") == ([], 1, 0, 0)
+    assert await starts(redis) == {**left, fresh: ("b", 1), spent: ("b", 3)}
 
 
 async def test_a_look_tells_what_fresh_entries_it_had_no_room_for(redis: Redis) -> None:
     entry_ids = await publish(redis, 3)
     await read_as(redis, "dead", 3)
     await age(redis, *entry_ids, count=0)
-    assert await claim(redis, "b", "look", room=1) == ([(entry_ids[0], 0)], 0, 2)
+    assert await claim(redis, "b", "look", room=1) == ([(entry_ids[0], 0)], 0, 2, 0)
 
 
 async def test_a_suspect_is_claimed_alone_and_its_start_is_counted(redis: Redis) -> None:
@@ -146,7 +150,7 @@ async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> 
     assert (await claim(redis, "b", "look"))[1] == 2
     assert (await claim(redis, "c", "look"))[1] == 0
     assert (await claim(redis, "b", "look"))[1] == 2
-    assert (await claim(redis, "c", "peek")) == ([], 2, 0)
+    assert (await claim(redis, "c", "peek")) == ([], 2, 0, 0)
     await claim(redis, "b", "suspect")
     assert (await claim(redis, "c", "look"))[1] == 1, "the next one is anybody's"
 
@@ -154,11 +158,11 @@ async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> 
 async def test_one_consumer_looks_per_turn_until_something_was_found(redis: Redis) -> None:
     (entry_id,) = await publish(redis, 1)
     await read_as(redis, "dead", 1)
-    assert await claim(redis, "b", "look", turn=60_000) == ([], 0, 0)
+    assert await claim(redis, "b", "look", turn=60_000) == ([], 0, 0, 0)
     await age(redis, entry_id, count=0)
-    assert await claim(redis, "c", "look", turn=60_000) == ([], 0, 0)
+    assert await claim(redis, "c", "look", turn=60_000) == ([], 0, 0, 0)
     await redis.delete(f"turn:{UPLOADS.stream}")
-    assert await claim(redis, "c", "look", turn=60_000) == ([(entry_id, 0)], 0, 0)
+    assert await claim(redis, "c", "look", turn=60_000) == ([(entry_id, 0)], 0, 0, 0)
     assert await redis.exists(f"turn:{UPLOADS.stream}") == 0
 
 
@@ -186,7 +190,7 @@ async def test_handing_back_gives_an_entry_to_anybody_as_if_never_read(redis: Re
     arguments = {"keys": [UPLOADS.stream], "args": [UPLOADS.group, "a", keys.RELEASED, 10_000, handed]}
     assert [await hand_back(**arguments), await hand_back(**arguments)] == [1, 0]
     assert await starts(redis) == {kept: ("a", 1), handed: (keys.RELEASED, 0)}
-    assert await claim(redis, "b", "look") == ([(handed, 0)], 0, 0)
+    assert await claim(redis, "b", "look") == ([(handed, 0)], 0, 0, 0)
 
 
 async def test_groups_are_made_when_redis_is_at_its_memory_limit(redis: Redis) -> None:
