@@ -28,7 +28,7 @@ local room, spent = tonumber(ARGV[5]), tonumber(ARGV[6])
 local what = ARGV[8]
 local looking = what == 'look'
 if ARGV[7] ~= '0' and not redis.call('SET', turn, consumer, 'NX', 'PX', ARGV[7]) then
-  return {cursor, {}, 0, 0}
+  return {cursor, {}, 0, 0, 0}
 end
 
 local claimed = {}

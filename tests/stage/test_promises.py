@@ -96,7 +96,7 @@ async def test_an_entry_handed_back_starts_at_once_where_there_is_room(
     kept = asyncio.Event()
 
     async def hoarder(stage: Stage, source: Source, batch: Batch) -> None:
-        if len(batch) == 1:
+        if len(batch) < 6:
             await recorder(stage, source, batch)
             return
         await stage.hand_back(source, batch[1:])
@@ -261,7 +261,7 @@ async def test_leases_know_which_delivery_they_are_for(redis: Redis, running: Ru
         stage.leases.hold(UPLOADS, [first])
         stage.leases.hold(UPLOADS, [again])
         told: list[str] = []
-        stage.leases.watch(UPLOADS, first, "job", told.append)
+        stage.leases.watch(UPLOADS, first, "job", 1, told.append)
         assert told == ["lost"]
         stage.leases.drop(UPLOADS, [first])
         assert len(stage.leases) == 1
@@ -269,15 +269,16 @@ async def test_leases_know_which_delivery_they_are_for(redis: Redis, running: Ru
         assert len(stage.leases) == 0
 
 
+@pytest.mark.parametrize("over", [{"state": "cancelled"}, {"state": "queued", "run": 2}], ids=["", "and run again"])
 async def test_an_entry_of_a_cancelled_job_is_acknowledged_at_its_renewal(
-    redis: Redis, running: Running, wait_until: WaitUntil
+    redis: Redis, running: Running, wait_until: WaitUntil, over: dict[str, str | int]
 ) -> None:
     job_key = keys.job(0, "0-x")
 
     async def handler(stage: Stage, source: Source, batch: Batch) -> None:
         ended = asyncio.Event()
-        stage.leases.watch(source, batch[0], job_key, lambda _: ended.set())
-        await redis.hset(job_key, "state", "cancelled")
+        stage.leases.watch(source, batch[0], job_key, 1, lambda _: ended.set())
+        await redis.hset(job_key, mapping=over)
         await ended.wait()
 
     await publish(redis, 1)

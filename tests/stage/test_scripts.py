@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from shared import keys, schema, scripts
 from shared.groups import Housekeeper
 from tests.stage.conftest import UPLOADS, publish, read_as, starts
+from tests.stage.scenes import SCENES
 
 PROGRESS = keys.progress(0)
 
@@ -71,7 +72,7 @@ async def test_renew_moves_the_lease_and_counts_no_start(redis: Redis) -> None:
     await read_as(redis, "a", 2)
     await redis.xclaim(UPLOADS.stream, UPLOADS.group, "a", 0, entry_ids, idle=5000, justid=True)
     renew = scripts.load(redis, "renew")
-    arguments = {"keys": [UPLOADS.stream] * 3, "args": [UPLOADS.group, "a", *entry_ids]}
+    arguments = {"keys": [UPLOADS.stream] * 3, "args": [UPLOADS.group, "a", entry_ids[0], 0, entry_ids[1], 0]}
     assert await renew(**arguments) == [1, 1]
     assert await renew(**arguments) == [1, 1]
     pending = await redis.xpending_range(UPLOADS.stream, UPLOADS.group, "-", "+", 10)
@@ -87,7 +88,7 @@ async def test_renew_tells_what_was_lost_and_whose_job_was_cancelled(redis: Redi
     await redis.hset(job_key, "state", "cancelled")
     states = await scripts.load(redis, "renew")(
         keys=[UPLOADS.stream, *[UPLOADS.stream] * 3, job_key],
-        args=[UPLOADS.group, "a", kept, taken, acknowledged, cancelled],
+        args=[UPLOADS.group, "a", kept, 0, taken, 0, acknowledged, 0, cancelled, 1],
     )
     assert states == [1, 0, 0, -1]
     assert set(await starts(redis)) == {kept, taken}, "a cancelled entry is acknowledged"
@@ -246,6 +247,58 @@ async def test_start_tells_of_each_entry_of_a_batch(redis: Redis) -> None:
     told = [fields for _, fields in await redis.xrange(PROGRESS)]
     assert told == [{b"data": b'{"n":1}', b"traceparent": b"00-parent", b"tracestate": b"state"}]
     assert set(await starts(redis)) == {ours, lost}
+
+
+async def test_a_cancelled_run_stops_no_later_one(redis: Redis) -> None:
+    (entry_id,) = await publish(redis, 1)
+    await read_as(redis, "a", 1)
+    job_key = keys.job(0, "0-x")
+    await redis.hset(job_key, mapping={"state": "cancelled", "run": "1"})
+    start, renew = scripts.load(redis, "start"), scripts.load(redis, "renew")
+    arguments = [UPLOADS.group, "a", entry_id, 2, "{}", "", "", 1]
+    assert await start(keys=[UPLOADS.stream, PROGRESS, job_key], args=arguments) == [1, 0]
+    assert await renew(keys=[UPLOADS.stream, job_key], args=[UPLOADS.group, "a", entry_id, 2]) == [1]
+
+
+@pytest.mark.parametrize("name", ["hook", "reject"])
+async def test_who_lost_an_entry_neither_settles_nor_rejects_it(redis: Redis, name: str) -> None:
+    call = await SCENES[name](redis)
+    (stream, group), entry_id = (call.keys[0], call.args[0]), call.args[2]
+    await redis.xclaim(stream, group, "taker", 0, [entry_id], justid=True)
+    assert await scripts.load(redis, name)(keys=call.keys, args=call.args) == 0
+    assert await redis.exists(call.keys[1]) == 0
+    ((_, consumer),) = [(one["message_id"], one["consumer"]) for one in await pending(redis, stream, group)]
+    assert consumer == b"taker"
+
+
+async def pending(redis: Redis, stream: str, group: str) -> list[dict[str, bytes]]:
+    found: list[dict[str, bytes]] = await redis.xpending_range(stream, group, "-", "+", 10)
+    return found
+
+
+async def test_putting_a_letter_back_is_answered_alike_however_often_it_is_repeated(redis: Redis) -> None:
+    call = await SCENES["restore"](redis)
+    restore = scripts.load(redis, "restore")
+    entry_id = await restore(keys=call.keys, args=call.args)
+    assert await restore(keys=call.keys, args=call.args) == entry_id
+    assert [found for found, _ in await redis.xrange(UPLOADS.stream)] == [entry_id]
+
+
+async def test_a_cancelled_job_is_over_for_as_long_as_its_entry_may_be_unread(redis: Redis) -> None:
+    call = await SCENES["cancel"](redis)
+    job_key, live = call.keys[0], call.args[6]
+    (entry_id,) = await publish(redis, 1)
+    cancel, sweep = scripts.load(redis, "cancel"), scripts.load(redis, "sweep")
+    await cancel(keys=call.keys, args=call.args)
+    assert await redis.ttl(job_key) > live - 10
+    await cancel(keys=call.keys, args=["delete", *call.args[1:]])
+    assert await redis.ttl(job_key) > live - 10
+    names = [keys.owners(0), keys.index(0, "local"), job_key]
+    assert await sweep(keys=names, args=["local", 60, "0-x"]) == [2]
+    assert await redis.ttl(job_key) > live - 10
+    await read_as(redis, "a", 1)
+    arguments = [UPLOADS.group, "a", entry_id, 1, "{}", "", "", 1]
+    assert await scripts.load(redis, "start")(keys=[UPLOADS.stream, PROGRESS, job_key], args=arguments) == [-1, 0]
 
 
 async def test_bury_keeps_the_entry_as_it_came(redis: Redis) -> None:
