@@ -7,16 +7,17 @@ from typing import Final
 
 import httpx
 
-#: Seconds that a receiver is left alone after a delivery that it did not answer.
-PAUSE: Final = 30.0
 #: Receivers that are remembered; the oldest is forgotten first.
 _MOST: Final = 1000
 
 
 class Silence:
-    """Who did not answer lately, by scheme, host and port. What is remembered is of this process alone."""
+    """Who did not answer lately, by scheme, host and port; each is left alone for `pause` seconds.
 
-    def __init__(self, pause: float = PAUSE) -> None:
+    What is remembered is of this process alone.
+    """
+
+    def __init__(self, pause: float) -> None:
         self._pause = pause
         #: Until when each is left alone (of `time.monotonic`).
         self._until: OrderedDict[str, float] = OrderedDict()
@@ -32,7 +33,7 @@ class Silence:
             return 0.0
         left = until - time.monotonic()
         if left > 0:
-            return left + random.uniform(0, self._pause)  # noqa: S311 - jitter, no secret
+            return left + random.uniform(0, self._pause / 2)  # noqa: S311 - jitter, no secret
         self._until[receiver] = time.monotonic() + self._pause
         return 0.0
 

@@ -39,6 +39,9 @@ _GROWTH: Final = 3
 _LONGEST_DELAY: Final = 4 * 3600
 _DAY: Final = 24 * 3600.0
 _JITTER: Final = 0.2
+#: How many times as long as it may take to answer a receiver is left alone that did not: most of the time no delivery
+#: waits for it.
+_PATIENCE: Final = 2
 #: Seconds between two looks at what is due, and how many come back at once.
 LOOK: Final = 1.0
 _AT_ONCE: Final = 100
@@ -59,7 +62,7 @@ class Webhooks:
         self._settle = scripts.load(reader.redis, "hook")
         self._due = scripts.load(reader.redis, "due")
         self._outage = outage or Outage("redis")
-        self._silence = Silence()
+        self._silence = Silence(_PATIENCE * settings.webhook_timeout)
         self._client = new_client("Darkroom-Webhooks/1", settings.webhook_timeout)
 
     async def handle(self, source: Source, entries: Sequence[Entry]) -> None:

@@ -194,6 +194,16 @@ async def test_the_webhook_of_a_cancelled_job_is_told_of_its_batch_too(
     assert kinds == ["darkroom.batch.completed", "darkroom.job.cancelled"]
 
 
+async def test_the_end_of_a_batch_goes_where_its_first_job_that_ended_wanted_it(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    (one,) = await story.submit("a.jpg", webhook=receiver.url, expected=2)
+    (two,) = await story.submit("b.jpg", webhook=f"{receiver.url}?another", expected=2)
+    await story.finish(one, two)
+    sent = [fields for _, fields in await story.redis.xrange(HOOKS.stream) if fields[b"type"] == b"batch.completed"]
+    assert [fields[b"url"].decode() for fields in sent] == [receiver.url]
+
+
 async def test_one_receiver_that_never_answers_does_not_keep_the_webhooks_of_others_waiting(
     story: Story, redis_url: str, blob_url: str, receiver: Receiver
 ) -> None:
@@ -201,7 +211,8 @@ async def test_one_receiver_that_never_answers_does_not_keep_the_webhooks_of_oth
     silent = await asyncio.start_server(lambda _, writer: calls.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     await groups.ensure(story.redis, HOOKS)
-    postman = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_timeout=0.5)
+    postman = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_timeout=0.3)
+    postman.webhooks._silence = Silence(pause=60)
 
     async def told(url: str) -> None:
         fields = {"type": "job.done", "id": "0-a", "run": "1", "owner": "local", "url": url, "traceparent": ""}
@@ -209,11 +220,9 @@ async def test_one_receiver_that_never_answers_does_not_keep_the_webhooks_of_oth
         await postman.deliver()
 
     await told(f"http://localhost:{port}/hook")
-    began = time.monotonic()
     for _ in range(5):
         await told(f"http://localhost:{port}/another")
         await told(receiver.url)
-    assert time.monotonic() - began < 5 * 0.5
     assert (len(calls), len(receiver.got)) == (1, 5)
     assert (postman.count("again"), postman.count("delivered")) == (6, 5)
     waiting = [json.loads(data) for data in await story.redis.zrange(keys.hooks_delayed(0), 0, -1)]
