@@ -17,7 +17,7 @@ async def test_nothing_is_lost_and_nothing_doubled_in_a_storm(server: str, tmp_p
     seed = random.randrange(1, 2**31)
     report = await run(Plan(tmp_path, seed, seconds=25, longer=5, server=binary, gust=1.0, process=2))
     assert not report.complaints
-    # Two busy cores take 370 to 640, and nobody is sure of anything that did not happen.
+    # Two busy cores took 376 to 902, and nobody is sure of anything that did not happen.
     assert report.verdict.jobs > 300
     assert sum(report.blows.values()) > 10
     assert report.verdict.takeovers
