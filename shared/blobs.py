@@ -5,6 +5,7 @@ A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`; se
 or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from shared.disk import check_room
 from shared.errors import SourceNotFound, StorageUnavailable
 from shared.folder import Folder
 from shared.secret_files import secret
@@ -33,6 +35,8 @@ Kind = Literal["originals", "results"]
 _OURS = re.compile(r"(originals|results)/\d{4}-\d{2}-\d{2}/[^/]+/([0-9a-f]{64})")
 #: File in the root of a store on disk: without it the folder is none of ours, but the place where it would be mounted.
 _MARK: Final = ".darkroom"
+#: What is written to learn whether the store takes anything. It stays: who may write need not be allowed to delete.
+_PROBE: Final = "results/probe"
 #: An object store is asked again for a few seconds; who waits for longer does so where it can be seen.
 _RETRIES: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
 #: A connection that does not come about, and a request (of 64 MiB at most by default) that makes no end.
@@ -92,11 +96,12 @@ class BlobStore:
     """Reads and writes whole objects; raises SourceNotFound or StorageUnavailable, nothing else.
 
     The synchronous methods are for pool children and scripts, those ending in `_async` for event loops. A folder on
-    disk is made unless `create` is false.
+    disk is made unless `create` is false; below `reserve` free bytes its disk counts as full.
     """
 
-    def __init__(self, url: str, *, create: bool = True) -> None:
+    def __init__(self, url: str, *, create: bool = True, reserve: int = 0) -> None:
         self.url = url
+        self._reserve = reserve
         self._store, self._folder = _open(url, create=create)
 
     def get(self, key: str, *, check: Callable[[int], None] | None = None) -> memoryview:
@@ -211,6 +216,23 @@ class BlobStore:
         with self._translated("health"):
             self._check_mark()
             await obstore.list_with_delimiter_async(self._store, "originals")
+
+    async def check_room(self) -> None:
+        """Raise StorageUnavailable when the disk of a folder is away or full; of other stores that is not known."""
+        if self._folder is not None:
+            with self._translated("health"):
+                self._check_mark()
+                await asyncio.to_thread(check_room, self._folder.root, self._reserve)
+
+    async def check_taking(self) -> None:
+        """Raise StorageUnavailable unless the store answers and, as far as that is known, takes objects."""
+        await self.check()
+        await self.check_room()
+
+    async def check_writing(self) -> None:
+        """Raise StorageUnavailable unless the store takes an object: it writes one, under a key of its own."""
+        await self.check_taking()
+        await self.put_async(_PROBE, b"")
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

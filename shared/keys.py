@@ -25,6 +25,8 @@ RELEASED: Final = "released"
 LIVE_TTL: Final = 7 * 24 * 3600
 #: Seconds a replayed request is recognised by its idempotency key.
 IDEMPOTENCY_TTL: Final = 24 * 3600
+#: Seconds that a repeat is recognised of what put a dead letter back.
+RESTORED_TTL: Final = 600
 #: Seconds a worker's catalogue is trusted after its last heartbeat.
 HEARTBEAT_TTL: Final = 30
 
@@ -118,6 +120,14 @@ def tally(partition: int, second: float) -> str:
 def idempotency(partition: int, owner: str, key: str) -> str:
     """String: fingerprint and answer of a request that carried an Idempotency-Key."""
     return f"idempotency:{tag(partition)}:{owner}:{sha256(key.encode()).hexdigest()}"
+
+
+def restored(partition: int, letter_id: str) -> str:
+    """String: the entry that a dead letter became when it was put back as it came, for `RESTORED_TTL`.
+
+    No owner is named like this, so it is nobody's idempotency key.
+    """
+    return f"idempotency:{tag(partition)}::{letter_id}"
 
 
 def cache(result_key: str) -> str:

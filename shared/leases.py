@@ -25,11 +25,12 @@ CHUNK: Final = 100
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One entry in work. `job_key` and `on_end` are set by whoever can stop the work."""
+    """One entry in work. `job_key`, the `run` of that job and `on_end` are set by whoever can stop the work."""
 
     source: Source
     entry: Entry
     job_key: str | None = None
+    run: int = 0
     on_end: Callable[[Reason], None] | None = None
     #: Whether it still is ours; an entry that ended elsewhere is not renewed any more.
     ours: bool = True
@@ -67,13 +68,16 @@ class Leases:
             if (held := self._found(source, entry)) is not None:
                 held.ours = False
 
-    def watch(self, source: Source, entry: Entry, job_key: str, on_end: Callable[[Reason], None]) -> None:
-        """Call `on_end` once, at the next renewal after the entry was lost or its job was cancelled or deleted."""
+    def watch(self, source: Source, entry: Entry, job_key: str, run: int, on_end: Callable[[Reason], None]) -> None:
+        """Call `on_end` once, at the next renewal after the entry was lost, or its job was cancelled or deleted.
+
+        A job that runs anew was cancelled in this run.
+        """
         held = self._found(source, entry)
         if held is None or not held.ours:
             on_end("lost")
             return
-        held.job_key = job_key
+        held.job_key, held.run = job_key, run
         held.on_end = on_end
 
     def _found(self, source: Source, entry: Entry) -> Held | None:
@@ -105,7 +109,7 @@ class Leases:
         began = time.monotonic()
         states = await self._renew(
             keys=[source.stream, *(held.job_key or source.stream for held in chunk)],
-            args=[source.group, self._consumer, *(held.entry.id for held in chunk)],
+            args=[source.group, self._consumer, *(part for held in chunk for part in (held.entry.id, held.run))],
         )
         self._outage.over(began=began)
         for held, state in zip(chunk, states, strict=True):

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         f"file://{Path('.darkroom/blobs').absolute()}",
         description="Blob store, as a URL: file://, s3://, gs://, az:// or memory://. Default: .darkroom/blobs here.",
     )
+    blob_reserve: int = Field(
+        256,
+        ge=0,
+        description="MiB that stay free on the disk of a file:// store, for the results of what was accepted: below, "
+        "uploads are refused and readiness is false.",
+    )
     store_check: bool = Field(
         default=True,
         description="Whether a service refuses to start with another blob store than the other services on its Redis.",
@@ -112,6 +118,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours are named one by one
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, SecretFiles(settings_cls)
+
+    @property
+    def reserved(self) -> int:
+        """`blob_reserve` in bytes."""
+        return self.blob_reserve * 1024 * 1024
 
     @field_validator("redis_url")
     @classmethod

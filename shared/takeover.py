@@ -6,14 +6,15 @@
   long image of one process while another could start it.
 - A spent one has used up its attempts and becomes a dead letter.
 
-After an outage of Redis nobody's lease was renewed, so suspects are left alone until the living had time to renew.
+After an outage of Redis nobody's lease was renewed, so suspects and spent ones are left alone until the living had time
+to renew: an entry in its last allowed start looks like a spent one then.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.commands.core import AsyncScript
@@ -48,6 +49,16 @@ class _Seen:
     cursor: str = _START
     #: Fresh entries that there was no room for.
     fresh: int = 0
+
+
+class _Found(NamedTuple):
+    """What a claim took, where the next look goes on, and how many it left or, of suspects, saw."""
+
+    cursor: str
+    entries: list[Entry]
+    suspects: int
+    fresh: int
+    spent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,10 @@ class Takeover:
         """Take over what there is room for; run a suspect alone if there is one and it is this process's turn."""
         if self.quiet.shut:
             return
-        suspects = await self._look(source, min(self.quiet.room(source), CLAIM_COUNT), turn=self.pause)
-        if suspects and self._renewals_are_through():
+        found = await self._look(source, min(self.quiet.room(source), CLAIM_COUNT))
+        if found.spent and self._renewals_are_through():
+            await self._bury_spent(source)
+        if found.suspects and self._renewals_are_through():
             await self._run_suspects(source)
 
     async def take(self, source: Source, count: int) -> list[Entry]:
@@ -96,8 +109,9 @@ class Takeover:
         if not seen.fresh:
             return []
         seen.fresh = 0
-        _, entries, _, seen.fresh = await self._claim(source, _START, count, turn=0, what="fresh")
-        return entries
+        found = await self._claim(source, _START, count, turn=0, what="fresh")
+        seen.fresh = found.fresh
+        return found.entries
 
     async def finish(self) -> None:
         """Cancel what is still in work."""
@@ -106,44 +120,40 @@ class Takeover:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, source: Source, room: int, *, turn: float) -> int:
+    async def _look(self, source: Source, room: int) -> _Found:
         seen = self._seen.setdefault(source.stream, _Seen())
-        seen.cursor, entries, suspects, seen.fresh = await self._claim(
-            source, seen.cursor, room, turn=turn, what="look"
-        )
-        # What is fresh is in work, and leased, before anything is buried: that may wait, or fail.
-        for entry in entries:
-            if not entry.attempts:
-                self.quiet.enter()
-                task = self._keep(self.taker.work(source, [entry]))
-                task.add_done_callback(lambda _: self.quiet.exit())
-        for entry in entries:
-            if entry.attempts:
-                await self.taker.bury(source, entry)
-        return suspects
+        found = await self._claim(source, seen.cursor, room, turn=self.pause, what="look")
+        seen.cursor, seen.fresh = found.cursor, found.fresh
+        if found.entries:
+            self.quiet.enter()
+            task = self._keep(self.taker.work(source, found.entries))
+            task.add_done_callback(lambda _: self.quiet.exit())
+        return found
+
+    async def _bury_spent(self, source: Source) -> None:
+        found = await self._claim(source, _START, 0, turn=0, what="spent")
+        for entry in found.entries:
+            await self.taker.bury(source, entry)
 
     async def _run_suspects(self, source: Source) -> None:
         async def still_waiting() -> bool:
-            _, _, suspects, _ = await self._claim(source, _START, 0, turn=0, what="peek")
-            return suspects > 0
+            return (await self._claim(source, _START, 0, turn=0, what="peek")).suspects > 0
 
         async with self.quiet.alone(still_waiting, every=self.pause) as alone:
             until = time.monotonic() + self.taker.lease
             while alone and time.monotonic() < until:
-                _, entries, _, _ = await self._claim(source, _START, 0, turn=0, what="suspect")
+                entries = (await self._claim(source, _START, 0, turn=0, what="suspect")).entries
                 if not entries:
                     return
                 log.warning("takes over what a silent worker left", stream=source.stream, entry=entries[0].id)
                 # A drain ends this look; the work itself is then finished within the grace.
                 await asyncio.shield(self._keep(self.taker.work(source, entries)))
 
-    async def _claim(
-        self, source: Source, cursor: str, room: int, *, turn: float, what: str
-    ) -> tuple[str, list[Entry], int, int]:
+    async def _claim(self, source: Source, cursor: str, room: int, *, turn: float, what: str) -> _Found:
         taker = self.taker
         names = [source.stream, f"turn:{source.group}:{source.stream}", f"seeker:{source.group}:{source.stream}"]
         began = time.monotonic()
-        next_cursor, claimed, suspects, fresh = await self._script(
+        next_cursor, claimed, *counts = await self._script(
             keys=names,
             args=[
                 *(source.group, taker.consumer, int(taker.lease * 1000), cursor, room),
@@ -156,7 +166,7 @@ class Takeover:
             for entry_id, starts, fields in claimed
         ]
         text = next_cursor.decode() if isinstance(next_cursor, bytes) else next_cursor
-        return text, entries, int(suspects), int(fresh)
+        return _Found(text, entries, *map(int, counts))
 
     def _renewals_are_through(self) -> bool:
         if self.outage.ongoing:

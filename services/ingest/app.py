@@ -43,7 +43,7 @@ class IngestService:
         self.registry = CollectorRegistry()
         release = version("darkroom")
         self._redis = connect(settings.redis_url, cluster=settings.redis_cluster, most=_CONNECTIONS)
-        store = BlobStore(settings.blob_url)
+        store = BlobStore(settings.blob_url, reserve=settings.reserved)
         self._identity = StoreIdentity(self._redis, store, wanted=settings.store_check)
         self.health = service_health(release, self._redis, store)
         self.health.add("store identity", self._identity.check)
@@ -58,6 +58,7 @@ class IngestService:
             offer=offer,
             backlog=Backlog(
                 self._redis,
+                store,
                 limit=settings.backlog_limit,
                 memory_limit=settings.redis_memory_share,
                 interval=settings.backlog_interval,

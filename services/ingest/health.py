@@ -63,4 +63,4 @@ async def _is_read(redis: RedisClient, stream: str, group: str) -> bool:
 
 def _add_storage(health: Health, redis: RedisClient, store: BlobStore) -> None:
     health.add("redis", partial(schema.check, redis))
-    health.add("store", store.check)
+    health.add("store", store.check_taking)

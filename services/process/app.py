@@ -42,7 +42,7 @@ class ProcessService:
         self._redis = connect(
             settings.redis_url, cluster=settings.redis_cluster, answer_timeout=patience(settings.lease)
         )
-        self._store = BlobStore(settings.blob_url)
+        self._store = BlobStore(settings.blob_url, reserve=settings.reserved)
         self._identity = StoreIdentity(self._redis, self._store, wanted=settings.store_check)
         self._pool = Pool(settings)
         self._door = PoolDoor(self._pool.size)
@@ -76,7 +76,7 @@ class ProcessService:
         self.health.add("redis", self._ping)
         self.health.add("stage", self._stage.check)
         self.health.add("pool", self._check_pool)
-        self.health.add("store", self._store.check)
+        self.health.add("store", self._developer.store.check)
         self.health.add("store identity", self._identity.check)
         self.health.add("filters", self._check_offer)
 

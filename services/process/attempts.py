@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 from opentelemetry.trace import Span
 
 from services.process import accounts, obituary, orders, spans
-from services.process.door import PoolDoor
+from services.process.door import PoolDoor, Seating
 from services.process.metrics import Metrics
 from services.process.orders import Order
 from services.process.pool import Pool
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
-from services.process.settlement import Done, Settlement, now
+from services.process.settlement import Done, Ending, Settlement, now
 from services.process.store_watch import StoreWatch
 from services.process.worker import EngineFault
 from shared import events, keys, telemetry, trace_context
@@ -37,7 +38,7 @@ _OVER: Final = -1
 
 
 class Attempts:
-    """Runs orders that have taken their seats at the door; `stage` is set once the stage exists."""
+    """Runs orders that have taken their seats; `stage` is set once the stage exists."""
 
     stage: Stage
 
@@ -57,9 +58,10 @@ class Attempts:
         self._settlement = settlement
         self._metrics = metrics
 
-    async def run(self, source: Source, seated: Sequence[Order]) -> None:
+    async def run(self, source: Source, seated: Sequence[Order], seats: Seating) -> None:
         """Start images of one stream together, develop each and settle it, unless it is lost or cancelled on the way.
 
+        Each gives back its seat as soon as it is out of its child.
         Raises what keeps one of them from it, when all have ended.
         """
         attempts = [(order, spans.begin(order)) for order in seated]
@@ -68,9 +70,10 @@ class Attempts:
         except BaseException:
             for _, span in attempts:
                 spans.leave(span)
-                self._door.rise(source)
             raise
-        work = (self._attempt(order, span, goes_on=on) for (order, span), on in zip(attempts, started, strict=True))
+        work = (
+            self._attempt(order, span, seats, goes_on=on) for (order, span), on in zip(attempts, started, strict=True)
+        )
         faults = [answer for answer in await asyncio.gather(*work, return_exceptions=True) if answer is not None]
         for fault in faults[1:]:
             log.error("another image of the batch failed", exc_info=fault)
@@ -104,15 +107,18 @@ class Attempts:
             await telemetry.send_now()
         return started
 
-    async def _attempt(self, order: Order, span: Span, *, goes_on: bool) -> None:
+    async def _attempt(self, order: Order, span: Span, seats: Seating, *, goes_on: bool) -> None:
         telemetry.tell_of(span, job_id=order.job_id)
+        ending = Ending()
         try:
             try:
-                done = await self._develop(order, span) if goes_on else None
+                done = await self._develop(order, span, ending) if goes_on else None
             finally:
-                self._door.rise(order.source)
+                seats.rise()
             if done is not None:
-                await self._settlement.settle_soon(done)
+                await self._settlement.settle_soon(replace(done, ending=ending))
+            elif ending.reason == "lost":
+                self._metrics.lost.inc()
         except Exception:
             # Its neighbours may go on for long: whoever can, takes it over meanwhile.
             self.stage.leases.drop(order.source, [order.entry])
@@ -120,17 +126,18 @@ class Attempts:
         finally:
             spans.leave(span)
 
-    async def _develop(self, order: Order, span: Span) -> Done | None:
+    async def _develop(self, order: Order, span: Span, ending: Ending) -> Done | None:
+        """What is to be settled; none once a renewal has told in `ending` why that is nobody's here."""
         work = asyncio.create_task(self._tried(orders.request(order, self._settings), bulk=order.source.bulk))
 
         def stop(reason: Reason) -> None:
-            self._metrics.lost.inc()
+            ending.reason = reason
             if reason == "cancelled":
                 spans.cancelled(span)
             work.cancel()
 
         job_key = keys.job(order.source.partition, order.job_id)
-        self.stage.leases.watch(order.source, order.entry, job_key, stop)
+        self.stage.leases.watch(order.source, order.entry, job_key, order.upload.run, stop)
         try:
             report = await work
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from services.process import obituary, orders, spans
 from services.process.attempts import Attempts
-from services.process.door import PoolDoor
+from services.process.door import PoolDoor, Seating
 from services.process.facts import Facts
 from services.process.metrics import Metrics
 from services.process.orders import Order
@@ -42,7 +42,9 @@ class Developer:
         self._door = door
         self._metrics = metrics
         self._settlement = Settlement(redis, self._facts, pool, metrics)
-        self._attempts = Attempts(settings, pool, door, StoreWatch(store), self._settlement, metrics)
+        #: Tells whether results can be stored.
+        self.store = StoreWatch(store)
+        self._attempts = Attempts(settings, pool, door, self.store, self._settlement, metrics)
 
     def serve(self, stage: Stage) -> None:
         """Work for this stage from now on."""
@@ -51,25 +53,20 @@ class Developer:
     async def handle(self, source: Source, batch: Sequence[Entry]) -> None:
         """Settle every entry of a batch. Raises what keeps an entry from it; that entry is redelivered."""
         seated: list[Order] = []
-        try:
-            at_once, pixels = await self._sort(await self._read(source, batch))
-            # More may have come than children can soon start; another process may start them sooner.
-            seated = pixels[: self._door.fitting(source, pixels)]
-            for _ in seated:
-                self._door.sit(source)
-        finally:
-            self._door.learn(source, seated=len(seated))
-        try:
+        with Seating(self._door, source) as seats:
+            try:
+                at_once, pixels = await self._sort(await self._read(source, batch))
+                # More may have come than children can soon start; another process may start them sooner.
+                seated = pixels[: self._door.fitting(source, pixels)]
+                seats.sit(len(seated))
+            finally:
+                self._door.learn(source, seated=len(seated))
             if at_once:
                 await self._settlement.settle(source, at_once, at_once=True)
             if beyond := pixels[len(seated) :]:
                 await self.stage.hand_back(source, [order.entry for order in beyond])
-        except BaseException:
-            for _ in seated:
-                self._door.rise(source)
-            raise
-        if seated:
-            await self._attempts.run(source, seated)
+            if seated:
+                await self._attempts.run(source, seated, seats)
 
     async def obituary(self, source: Source, entry: Entry, worker: str) -> DeadLetter:
         """The dead letter of an entry that used up its attempts, and the failure of its job."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from services.process.orders import Order
 from shared.entries import Source
@@ -41,6 +41,7 @@ class PoolDoor:
         self._seats = {bulk: Seats(AHEAD * children) for bulk in (False, True)}
         self._counts: dict[str, int] = {}
         self._readers: defaultdict[str, Reader] = defaultdict(Reader)
+        #: Streams of each priority whose last read brought something: they share its seats.
         self._streams: defaultdict[bool, set[str]] = defaultdict(set)
         #: Seconds that an image takes in its child: of size 1, and as the last ones came.
         self._seconds = 0.0
@@ -53,13 +54,15 @@ class PoolDoor:
         except asyncio.CancelledError:
             self._readers[source.stream].leave()
             raise
-        self._streams[source.bulk].add(source.stream)
-        room = self.room(source) // len(self._streams[source.bulk])
+        room = self.room(source) // len(self._streams[source.bulk] | {source.stream})
         return min(MOST, max(self._counts.get(source.stream, 1), room))
 
     def leave(self, source: Source, admitted: int, taken: int) -> None:  # noqa: ARG002 - part of the protocol
         """A lane has read. If something came, the next lane waits until `learn` tells how much of it needs the pool."""
-        if not taken:
+        if taken:
+            self._streams[source.bulk].add(source.stream)
+        else:
+            self._streams[source.bulk].discard(source.stream)
             self._readers[source.stream].leave()
 
     def room(self, source: Source) -> int:
@@ -102,6 +105,33 @@ class PoolDoor:
     def rise(self, source: Source) -> None:
         """An image gives its seat back."""
         self._seats[source.bulk].change(-1)
+
+
+class Seating:
+    """The seats of one batch. `with` it, whatever the batch has not given back by its end is given back then."""
+
+    def __init__(self, door: PoolDoor, source: Source) -> None:
+        self._door = door
+        self._source = source
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._taken:
+            self.rise()
+
+    def sit(self, images: int) -> None:
+        """So many images take their seats."""
+        for _ in range(images):
+            self._door.sit(self._source)
+        self._taken += images
+
+    def rise(self) -> None:
+        """One of them is out of its child."""
+        self._taken -= 1
+        self._door.rise(self._source)
 
 
 class Reader:

@@ -18,6 +18,7 @@ from shared import events, keys, trace_context
 from shared.entries import Source
 from shared.events import Failure, ImageProgress, Result
 from shared.group_commit import GroupCommit
+from shared.leases import Reason
 from shared.scripts import RedisClient
 from shared.stage import Outcome, Stage
 
@@ -28,13 +29,23 @@ LINGER: Final = 0.04
 _MOST: Final = 64
 
 
+class Ending(msgspec.Struct):
+    """Why the work on an entry is over before its end, once a renewal has told that."""
+
+    reason: Reason | None = None
+
+
 class Done(msgspec.Struct, frozen=True):
-    """A job that is finished, ready to be settled. `fresh` is a result that `Facts` does not know yet."""
+    """A job that is finished, ready to be settled. `fresh` is a result that `Facts` does not know yet.
+
+    A renewal may tell its `ending` even now.
+    """
 
     order: Order
     span: Span
     event: ImageProgress
     fresh: Result | None = None
+    ending: Ending | None = None
 
 
 class Settlement:
@@ -89,7 +100,8 @@ class Settlement:
                 accounts.ended(self._metrics, one.event, one.span)
             else:
                 spans.leave(one.span)
-                self._metrics.lost.inc()
+                if one.ending is None or one.ending.reason != "cancelled":
+                    self._metrics.lost.inc()
 
     async def _began_at_once(self, order: Order, span: Span) -> None:
         """Nobody said that this attempt starts, but one that was taken over has one before it all the same."""

@@ -1,4 +1,4 @@
-"""Telling a blob store that is away from one image that it does not serve."""
+"""Telling a blob store that is away, or takes nothing, from one image that it does not serve."""
 
 import asyncio
 import random
@@ -25,11 +25,21 @@ class StoreWatch:
         """An image came through: the store is there."""
         self._outage.over()
 
+    async def check(self) -> None:
+        """Raise StorageUnavailable unless the store answers and takes results (for readiness).
+
+        A store that took none is tried as long as it counts as away, for no image may be left that waits for it.
+        """
+        await self._store.check_taking()
+        if self._outage.ongoing:
+            await self._store.check_writing()
+            self._outage.over()
+
     async def wait(self, error: Exception, tries: int) -> bool:
         """Pause after a fault of the store; whether the store is well, so that the fault is of this one image."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._store.check()
+                await self._store.check_writing()
         except (StorageUnavailable, TimeoutError):
             await self._outage.wait(error)
             return False

@@ -86,6 +86,7 @@ class ResultsService:
                 keys.HOOKS_GROUP, self.webhooks.handle, SteadyDoor(self.settings.webhook_batch), webhook_obituary
             ),
         ]
+        self.projection.consumer, self.webhooks.consumer = (stage.consumer for stage in self._stages)
         self._chores = [
             Chore("bring webhooks back", self.webhooks.bring_all_back, pause=LOOK, outage=self.outage),
             Chore("janitor", self.janitor.once, pause=self.settings.janitor_interval, outage=self.outage),

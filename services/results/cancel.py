@@ -29,6 +29,7 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
             record.batch,
             keys.changes(partition),
             retention,
+            keys.LIVE_TTL,
             (record.upload.webhook if record.upload else None) or "",
             trace_context.carrier(trace_context.current())[0],
         ],

@@ -1,6 +1,6 @@
 """Dead letters of entries that this service could not handle within their attempts."""
 
-from services.results import webhooks
+from services.results.webhook import UNREADABLE, about_webhook, read
 from shared import dead_letters, telemetry, trace_context
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
@@ -13,13 +13,13 @@ async def webhook_obituary(source: Source, entry: Entry, worker: str) -> DeadLet
     message = f"This webhook was not delivered within {entry.attempts} attempts."
     about: dict[str, str | int] = {}
     try:
-        webhook = webhooks.read(source, entry)
-    except webhooks.UNREADABLE:
+        webhook = read(source, entry)
+    except UNREADABLE:
         owner, run = dead_letters.owner_told(entry.fields), 1
     else:
         owner, run = webhook.owner, webhook.run
         cause = trace_context.read(webhook.traceparent)
-        about = {**webhooks.about(webhook), "run": run, **(telemetry.ids(cause) if cause else {})}
+        about = {**about_webhook(webhook), "run": run, **(telemetry.ids(cause) if cause else {})}
     document = dead_letters.write(source, entry, code=GaveUp.code, message=message, worker=worker, owner=owner, run=run)
     return DeadLetter(GaveUp.code, document, about=about)
 

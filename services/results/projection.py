@@ -44,7 +44,12 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Projection:
-    """Handles batches of progress entries. Waits for Redis as long as it is away."""
+    """Handles batches of progress entries as a consumer whose name is set once its stage exists.
+
+    Waits for Redis as long as it is away.
+    """
+
+    consumer: str
 
     def __init__(
         self, redis: RedisClient, *, retention: int, metrics: ResultsMetrics, outage: Outage | None = None
@@ -100,7 +105,7 @@ class Projection:
         rejected = await self.outage.persist(
             self._reject,
             keys=[source.stream, keys.dead(source.partition)],
-            args=[source.group, entry.id, letter, *fields],
+            args=[source.group, self.consumer, entry.id, letter, *fields],
         )
         if rejected:
             ids = telemetry.ids(telemetry.span_of(entry.fields))

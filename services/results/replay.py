@@ -1,5 +1,6 @@
 """Running a job again: from its dead letter, or from the record of a failed or cancelled job."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from opentelemetry.trace import Span
 from services.results.letters import Dead
 from services.results.projection import created_at
 from services.results.reader import Reader
+from services.results.webhook import UNREADABLE, read
 from shared import events, keys, scripts, semantics, telemetry, trace_context
-from shared.entries import Source
+from shared.entries import Entry, Source
 from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
 from shared.events import ImageUploaded
 from shared.records import JobRecord
@@ -62,7 +64,11 @@ class Replayer:
             again = Again(upload, source, dead.place.entry_id, telemetry.span_of(dead.fields))
             await self._run(again, record)
             return upload.job_id
-        restored = await self._restore(keys=[keys.dead(source.partition), source.stream], args=[dead.place.entry_id])
+        letter = dead.place.entry_id
+        restored = await self._restore(
+            keys=[keys.dead(source.partition), source.stream, keys.restored(source.partition, letter)],
+            args=[letter, keys.RESTORED_TTL, _webhook(source, dead)],
+        )
         if not restored:
             raise NotFound("There is no such dead letter.")
         log.info("dead letter put back as it was", stream=source.stream, letter=dead.id)
@@ -147,6 +153,17 @@ def _upload(source: Source, dead: Dead) -> ImageUploaded | None:
         return None
     entry_id = dead.letter.entry_id
     return events.decode_uploaded(dead.fields, partition=source.partition, entry_id=entry_id, bulk=source.bulk)
+
+
+def _webhook(source: Source, dead: Dead) -> bytes:
+    """The webhook in a dead letter with the id that it always had, to be tried anew; empty where there is none."""
+    if source.group != keys.HOOKS_GROUP:
+        return b""
+    try:
+        webhook = read(source, Entry(dead.letter.entry_id, dead.fields))
+    except UNREADABLE:
+        return b""
+    return msgspec.json.encode(msgspec.structs.replace(webhook, since=int(time.time() * 1000), attempt=1))
 
 
 @contextmanager

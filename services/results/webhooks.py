@@ -22,6 +22,8 @@ from services.results import cloud_events, signing
 from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
+from services.results.silence import Silence
+from services.results.webhook import UNREADABLE, Webhook, about_webhook, read
 from shared import keys, scripts, semantics, telemetry, trace_context
 from shared.addresses import Refused, Unresolved, resolve
 from shared.entries import Entry, Source
@@ -37,59 +39,18 @@ _GROWTH: Final = 3
 _LONGEST_DELAY: Final = 4 * 3600
 _DAY: Final = 24 * 3600.0
 _JITTER: Final = 0.2
+#: How many times as long as it may take to answer a receiver is left alone that did not: most of the time no delivery
+#: waits for it.
+_PATIENCE: Final = 2
 #: Seconds between two looks at what is due, and how many come back at once.
 LOOK: Final = 1.0
 _AT_ONCE: Final = 100
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: `subject` is a job or batch id, `since` when it was first due (ms), `attempt` counts tries."""
-
-    message_id: str
-    type: str
-    subject: str
-    owner: str
-    run: int
-    url: str
-    since: int
-    attempt: int = 1
-    traceparent: str = ""
-
-
-_decoder = msgspec.json.Decoder(Webhook)
-#: What `read` raises for an entry that is no webhook.
-UNREADABLE: Final = (msgspec.DecodeError, KeyError, ValueError, RecursionError)
-
-
-def read(source: Source, entry: Entry) -> Webhook:
-    """The webhook in an entry: written by a script, or one that comes back from its delay. Raises `UNREADABLE`."""
-    if b"data" in entry.fields:
-        return _decoder.decode(entry.fields[b"data"])
-    text = {name.decode(): value.decode() for name, value in entry.fields.items()}
-    return Webhook(
-        message_id=f"msg_{source.partition}-{entry.id}",
-        type=text["type"],
-        subject=text["id"],
-        owner=text["owner"],
-        run=int(text["run"]),
-        url=text["url"],
-        since=int(entry.id.split("-")[0]),
-        traceparent=text.get("traceparent", ""),
-    )
-
-
-def about(webhook: Webhook) -> dict[str, str | int]:
-    """What log lines say of a webhook."""
-    return {
-        "webhook": webhook.message_id,
-        "type": webhook.type,
-        "attempt": webhook.attempt,
-        ("batch" if webhook.type == "batch.completed" else "job_id"): webhook.subject,
-    }
-
-
 class Webhooks:
-    """Delivers the entries of the hooks streams."""
+    """Delivers the entries of the hooks streams, as a consumer whose name is set once its stage exists."""
+
+    consumer: str
 
     def __init__(
         self, settings: ResultsSettings, reader: Reader, metrics: ResultsMetrics, *, outage: Outage | None = None
@@ -101,6 +62,7 @@ class Webhooks:
         self._settle = scripts.load(reader.redis, "hook")
         self._due = scripts.load(reader.redis, "due")
         self._outage = outage or Outage("redis")
+        self._silence = Silence(_PATIENCE * settings.webhook_timeout)
         self._client = new_client("Darkroom-Webhooks/1", settings.webhook_timeout)
 
     async def handle(self, source: Source, entries: Sequence[Entry]) -> None:
@@ -132,6 +94,8 @@ class Webhooks:
             log.exception("unreadable webhook dropped", stream=source.stream, entry=entry.id)
             await self._over(source, entry)
             return
+        if await self._put_off(source, entry, webhook):
+            return
         with _span(source, entry, webhook) as span:
             outcome, delay = await self._deliver(webhook)
             span.set_attribute(semantics.OUTCOME, outcome)
@@ -145,9 +109,23 @@ class Webhooks:
         else:
             await self._over(source, entry)
 
+    async def _put_off(self, source: Source, entry: Entry, webhook: Webhook) -> bool:
+        """Whether its receiver just answered nobody, so that it waits without a try; its last one is always made."""
+        delay = self._silence.left(webhook.url)
+        if not delay or delay > self._left(webhook):
+            return False
+        self._metrics.webhooks.labels("again").inc()
+        log.debug("webhook put off", again_in=round(delay, 1), **about_webhook(webhook))
+        await self._over(source, entry, msgspec.json.encode(webhook), int(delay * 1000))
+        return True
+
+    def _left(self, webhook: Webhook) -> float:
+        """Seconds until it is given up."""
+        return webhook.since / 1000 + self._settings.webhook_give_up - time.time()
+
     async def _deliver(self, webhook: Webhook) -> tuple[Outcome, float]:
         """Try once; returns what came of it, and the seconds to wait before the next try."""
-        told = about(webhook)
+        told = about_webhook(webhook)
         asked = 0.0
         try:
             async with asyncio.timeout(self._settings.webhook_timeout) as limit:
@@ -157,7 +135,10 @@ class Webhooks:
             return "refused", 0
         except (Unresolved, httpx.HTTPError, httpx.InvalidURL, RedisError, TimeoutError, OSError) as error:
             reason = str(error) if isinstance(error, Unresolved) else type(error).__name__
+            silent = isinstance(error, httpx.TimeoutException | TimeoutError)
+            (self._silence.silent if silent else self._silence.answered)(webhook.url)
         else:
+            self._silence.answered(webhook.url)
             if response.is_success:
                 return "delivered", 0
             if response.status_code == httpx.codes.GONE:
@@ -165,7 +146,7 @@ class Webhooks:
                 return "gone", 0
             reason = f"status {response.status_code}"
             asked = _retry_after(response)
-        left = webhook.since / 1000 + self._settings.webhook_give_up - time.time()
+        left = self._left(webhook)
         if left <= 0:
             log.error("webhook given up", reason=reason, **told)
             return "gave_up", 0
@@ -207,7 +188,7 @@ class Webhooks:
     async def _over(self, source: Source, entry: Entry, later: bytes = b"", delay_ms: int = 0) -> None:
         # As long as a live job at least: those that wait are still told when the service comes back after days.
         kept = max(int(self._settings.webhook_give_up) + _LONGEST_DELAY, keys.LIVE_TTL)
-        args = [source.group, entry.id, later, delay_ms, kept]
+        args = [source.group, self.consumer, entry.id, later, delay_ms, kept]
         await self._outage.persist(self._settle, keys=_keys(source.partition), args=args)
 
 

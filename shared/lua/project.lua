@@ -65,7 +65,7 @@ local function count(e, change, ended)
     batches[e.batch_key], batches[#batches + 1] = sum, sum
   end
   sum.change, sum.ended, sum.e = sum.change + change, sum.ended or ended, e
-  sum.webhook = e.webhook ~= '' and e.webhook or sum.webhook
+  sum.webhook = sum.webhook or (e.webhook ~= '' and e.webhook)
 end
 
 local function close(sum)

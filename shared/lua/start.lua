@@ -54,7 +54,9 @@ for i = 3, #KEYS do
     local later = tonumber(attempt) > 1
     -- `tried` may be of an earlier run, which began before this one.
     before = later and math.max(tonumber(tried or 0), tonumber(started or 0)) or 0
-    if state == 'cancelled' or state == 'deleted' or (latest and tonumber(latest) > tonumber(run)) then
+    latest = tonumber(latest or 1)
+    local over = state == 'cancelled' and latest >= tonumber(run)
+    if over or state == 'deleted' or (state and latest > tonumber(run)) then
       redis.call('XACK', stream, group, id)
       answer = -1
     else

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 set of owners   2 index of the owner, then the hash of each job
 -- ARGV  1 owner   2 empty: only jobs whose record is over; else seconds that the tombstone of a removed job is kept,
---       then the job ids
+--       which was not cancelled, then the job ids
 -- Returns one number per job: -1 removed, its record was over; 0 kept, it is live; 1 kept, it ended; 2 removed, it ended.
 --
 -- An owner without any job is taken out of the set of owners. Safe to repeat: it looks at each job as it is.
@@ -21,7 +21,10 @@ for i = 3, #ARGV do
   else
     redis.call('HDEL', key, 'event', 'code', 'trace', 'started', 'attempts', 'bulk', 'past')
     redis.call('HSET', key, 'state', 'deleted')
-    redis.call('EXPIRE', key, ARGV[2])
+    -- Of one that was cancelled, and maybe deleted since, the upload entry may not have been read yet.
+    if state ~= 'cancelled' and state ~= 'deleted' then
+      redis.call('EXPIRE', key, ARGV[2])
+    end
     result = 2
   end
   if result == -1 or result == 2 then

@@ -11,9 +11,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -24,9 +25,13 @@ from tests.chaos.audit import Seen, Verdict, audit, settled
 from tests.chaos.ledger import Ledger
 from tests.chaos.senders import Senders
 from tests.chaos.storm import Storm
+from tests.chaos.takeovers import at_work, takeovers
 from tests.support.proxy import Proxy
 from tests.support.receiver import Receiver
 from tests.support.waiting import eventually
+
+#: Seconds after the start of a job from which on its process is surely met at work: most jobs are done sooner.
+_AT_WORK: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Plan:
     gust: float = 1.2
     process: int = 3
     pause: float = 0.05
+    #: Seconds more, at most, until something was taken over and somebody cancelled.
+    longer: float = 0.0
     #: Seconds that everything may take to settle after the storm.
     patience: float = 90.0
 
@@ -58,6 +65,8 @@ class Report:
     bad_ends: list[str]
     calm_after: float
     tracebacks: list[str] = field(default_factory=list)
+    #: What the receiver of webhooks took, by type.
+    told: Counter[str] = field(default_factory=Counter)
 
     def table(self) -> str:
         """Rows for docs/reliability.md."""
@@ -118,6 +127,8 @@ async def _rage(
         sending = asyncio.create_task(senders.run(http=4, stream=2))
         raging = asyncio.create_task(storm.rage(stop))
         await asyncio.wait({sending}, timeout=plan.seconds)
+        if plan.longer:
+            await _until_all_was_met(seen, storm, ledger, plan.longer)
         stop.set()
         await raging
         senders.stop.set()
@@ -128,16 +139,32 @@ async def _rage(
         calm_after = time.monotonic() - began
         # Others may have settled everything while the last one that was restarted is still loading.
         await _all_up(fleet)
-        while not reading.done():
-            # redis-py can swallow a cancellation.
-            reading.cancel()
-            await asyncio.wait({reading}, timeout=1)
+        await _end(reading)
         verdict = await audit(fleet, ledger, seen, storm, receiver.taken, seconds=time.monotonic() - started)
     finally:
         fleet.end()
     starts = sum(member.starts for member in (fleet.server, *fleet.members))
     tracebacks = [line for member in fleet.members for line in _tracebacks(member.log)]
-    return Report(plan, verdict, ledger, storm.blows, starts, [*storm.bad_drains, *storm.died], calm_after, tracebacks)
+    bad_ends, told = [*storm.bad_drains, *storm.died], Counter(event["type"] for event in receiver.taken)
+    return Report(plan, verdict, ledger, storm.blows, starts, bad_ends, calm_after, tracebacks, told)
+
+
+async def _until_all_was_met(seen: Seen, storm: Storm, ledger: Ledger, seconds: float) -> None:
+    """Wait for what chance did not bring, and help it: one process after the other is killed while it is at work."""
+    struck = float("-inf")
+
+    def all_was_met() -> bool:
+        nonlocal struck
+        taken = takeovers(seen.events, storm.silenced, lease=storm.lease)
+        now = time.time()
+        # What was left by one that was struck needs a lease, and the taker a moment.
+        if not taken and now - struck > 1.5 * storm.lease:
+            struck = now if storm.kill_at_work(at_work(seen.events, now=now, longer=_AT_WORK)) else struck
+        return bool(taken) and any(promise.expected == {"cancelled"} for promise in ledger.promises)
+
+    # Who needs it asks the report.
+    with suppress(AssertionError):
+        await eventually(all_was_met, timeout=seconds)
 
 
 async def _all_up(fleet: fleets.Fleet) -> None:
@@ -152,6 +179,13 @@ async def _come_home(sending: asyncio.Task[None], patience: float) -> None:
         await asyncio.wait({sending})
     if not sending.cancelled():
         await sending
+
+
+async def _end(reading: asyncio.Task[None]) -> None:
+    while not reading.done():
+        # redis-py can swallow a cancellation.
+        reading.cancel()
+        await asyncio.wait({reading}, timeout=1)
 
 
 async def _settle(fleet: fleets.Fleet, ledger: Ledger, patience: float) -> None:

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -98,6 +98,16 @@ class Storm:
             return
         blows = {"kill": self._kill, "stop": self._stop, "drain": self._drain}
         self._repair(blows[verb](member, pause), member.name)
+
+    def kill_at_work(self, pids: Container[int]) -> bool:
+        """Kill one of these processes, if it is up; whether one was."""
+        for member in self.fleet.of("process"):
+            if member.pid in pids and member.name not in self._struck:
+                self.blows["kill process"] += 1
+                self.log(f"kill process at work: {member.name}, pid {member.pid}")
+                self._repair(self._kill(member, self.lease / 2), member.name)
+                return True
+        return False
 
     def _tear(self, blow: str, verb: str, pause: float) -> None:
         if "network" in self._struck:

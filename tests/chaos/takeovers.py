@@ -44,6 +44,16 @@ def takeovers(events: Mapping[str, ImageProgress], silenced: Mapping[int, float]
     return found
 
 
+def at_work(events: Mapping[str, ImageProgress], *, now: float, longer: float) -> set[int]:
+    """The processes that started a job more than `longer` seconds before `now` (epoch) and told of no end of it."""
+    ended = {(event.job_id, event.run) for event in events.values() if event.type != "started"}
+    return {
+        _pid(event.worker)
+        for entry_id, event in events.items()
+        if (event.job_id, event.run) not in ended and int(entry_id.split("-")[0]) / 1000 < now - longer
+    }
+
+
 def _between(signs: list[tuple[float, str]], first: float, last: float) -> list[tuple[float, str]]:
     return signs[bisect_left(signs, (first, "")) : bisect_right(signs, (last, "\uffff"))]
 

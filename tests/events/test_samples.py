@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.results import webhooks
+from services.results import webhook
 from shared import keys, records
 from shared.dead_letters import Letter
 from shared.entries import Entry, Source
@@ -74,11 +74,11 @@ def test_webhooks_of_version_1_are_read_as_they_were_written_and_as_they_came_ba
     source = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
     told = json.loads((SAMPLES / "hook-written.json").read_bytes())
     fields = {name.encode(): value.encode() for name, value in told.items()}
-    written = webhooks.read(source, Entry("1764000000000-0", fields))
+    written = webhook.read(source, Entry("1764000000000-0", fields))
     assert (written.subject, written.owner, written.run, written.url) == (told["id"], "ann", 2, told["url"])
     assert (written.since, written.message_id) == (1764000000000, "msg_0-1764000000000-0")
     back = (SAMPLES / "hook-again.json").read_bytes()
-    assert msgspec.to_builtins(webhooks.read(source, Entry("1-0", {b"data": back}))) == json.loads(back)
+    assert msgspec.to_builtins(webhook.read(source, Entry("1-0", {b"data": back}))) == json.loads(back)
 
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("job-*.json")), ids=_name)

@@ -89,6 +89,19 @@ async def test_without_the_store_nothing_is_accepted(start: Start, tmp_path: Pat
     assert await ingest.entries() == []
 
 
+async def test_a_disk_that_is_nearly_full_is_left_room_for_results(start: Start) -> None:
+    ingest = await start(blob_reserve=1 << 40)
+
+    response = await post(ingest)
+
+    assert_problem(response, 503, "storage_unavailable")
+    assert int(response.headers["retry-after"]) >= 1
+    assert "full" in response.json()["detail"]
+    assert await ingest.store.days("originals") == []
+    ready = await ingest.service.health.report()
+    assert (ready["status"], "full" in ready["checks"]["store"]) == ("unavailable", True)
+
+
 async def test_a_folder_for_large_uploads_that_is_away_is_told_and_small_ones_go_on(
     start: Start, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from opentelemetry.trace import INVALID_SPAN
 
-from services.process.door import MOST, PoolDoor
+from services.process.door import MOST, PoolDoor, Seating
 from services.process.orders import Order
 from shared import keys
 from shared.entries import Entry, Source
@@ -105,6 +105,23 @@ async def test_streams_share_the_seats_and_priorities_have_their_own() -> None:
     assert await read(door, OTHER, seated=0) == 2
     assert await shut(door, BULK)
     assert not await shut(door)
+
+
+async def test_a_stream_that_brings_nothing_leaves_its_share_to_the_others() -> None:
+    door = PoolDoor(2)
+    await read(door, OTHER, seated=0)
+    assert await read(door, seated=0) == 2
+    door.leave(OTHER, await door.admit(OTHER), 0)
+    assert await read(door, seated=0) == 4
+
+
+async def test_a_batch_gives_back_each_of_its_seats_once() -> None:
+    door = PoolDoor(2)
+    with Seating(door, NORMAL) as seats:
+        seats.sit(3)
+        seats.rise()
+        assert door.room(NORMAL) == 2
+    assert door.room(NORMAL) == 4
 
 
 async def test_a_batch_that_came_another_way_lets_no_second_lane_in() -> None:

@@ -1,5 +1,6 @@
 """An entry whose worker was killed, taken over: what is told of both attempts, however the second one ends."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from services.process import orders
 from services.process.developer import Developer
-from services.process.door import PoolDoor
+from services.process.door import AHEAD, PoolDoor
 from services.process.facts import Facts
 from services.process.metrics import Metrics
 from services.process.obituary import TOLD
@@ -27,6 +28,7 @@ from shared.events import ImageUploaded, Result, encode
 from shared.stage import Stage
 from shared.trace_context import Recorded
 from tests.support.recording import recorded
+from tests.support.waiting import eventually
 
 UPLOADS = Source(keys.uploaded(0), keys.PROCESS_GROUP, 0)
 JOB = keys.job(0, "0-a")
@@ -209,3 +211,46 @@ async def test_the_lost_attempt_of_an_entry_without_a_record_began_with_its_entr
         await case.handle()
     (before,) = case.spans
     assert before.start_ns == int(case.entry.id.split("-")[0]) * 10**6
+
+
+class LatePool(FaultyPool):
+    """Has every image at once, but lets what is settled wait for others; `gate` holds images back."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    def crowded(self, *, bulk: bool) -> bool:  # noqa: ARG002 - as the real one
+        return True
+
+    async def develop(self, _: Request, **__: bool) -> Report:
+        await self.gate.wait()
+        return Report(result=Result(key="results/r", media_type="image/png", bytes=1, width=1, height=1))
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["in work", "while it is settled"])
+@pytest.mark.parametrize(("ended", "lost"), [("taken", 1), ("cancelled", 0)])
+async def test_an_entry_that_ended_elsewhere_is_counted_once_and_only_if_another_worker_took_it(
+    redis_url: str, blob_url: str, *, ready: bool, ended: str, lost: int
+) -> None:
+    pool, registry, door = LatePool(), CollectorRegistry(), PoolDoor(1)
+    settings = ProcessSettings(redis_url=redis_url, blob_url=blob_url)
+    async with Redis.from_url(redis_url) as redis:
+        made = Developer(settings, redis, BlobStore(blob_url), pool, door, Metrics(registry))
+        stage = Stage(settings, redis, [UPLOADS], made.handle, door=door, lanes=1, obituary=made.obituary)
+        made.serve(stage)
+        await redis.xgroup_create(UPLOADS.stream, UPLOADS.group, id="0", mkstream=True)
+        entry = Entry((await redis.xadd(UPLOADS.stream, fields := {b"data": encode(EVENT)})).decode(), fields)
+        await redis.xreadgroup(UPLOADS.group, stage.consumer, {UPLOADS.stream: ">"})
+        stage.leases.hold(UPLOADS, [entry])
+        handling = asyncio.create_task(made.handle(UPLOADS, [entry]))
+        await eventually(lambda: redis.xlen(keys.progress(0)))
+        if ended == "taken":
+            await redis.xclaim(UPLOADS.stream, UPLOADS.group, "another", 0, [entry.id])
+        else:
+            await redis.hset(JOB, "state", "cancelled")
+        if ready:
+            pool.gate.set()
+            await eventually(lambda: not door.room(UPLOADS) < AHEAD)
+        await stage.leases.renew()
+        await handling
+    assert registry.get_sample_value("darkroom_process_lost_entries_total") == lost

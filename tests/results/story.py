@@ -31,7 +31,9 @@ class Story:
         redis = Redis.from_url(url)
         metrics = ResultsMetrics()
         await groups.ensure(redis, SOURCE)
-        return cls(redis, Projection(redis, retention=3600, metrics=metrics), metrics)
+        projection = Projection(redis, retention=3600, metrics=metrics)
+        projection.consumer = "tester"
+        return cls(redis, projection, metrics)
 
     async def submit(
         self, *names: str, batch: str = "0-batch", expected: int | None = None, bulk: bool = False, **event: object

@@ -4,6 +4,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from services.results import dead_letters as routes
+from services.results import webhook
 from services.results.letters import Letters
 from services.results.models import DeadLetterPage, WholeDeadLetter
 from services.results.reader import Reader
@@ -264,7 +265,20 @@ async def test_a_webhook_that_was_given_up_can_be_put_back(story: Story, http: h
     hooks = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
     letter_id = await bury(story, fields={b"type": b"job.done"}, source=hooks)
     assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).json()["job_id"] is None
-    assert await published(story, hooks.stream) == [{b"type": b"job.done"}]
+    assert await published(story, hooks.stream) == [{b"type": b"job.done"}], "of what cannot be read all is kept"
+
+
+async def test_a_webhook_that_is_put_back_keeps_its_id(story: Story, http: httpx.AsyncClient) -> None:
+    """A receiver that took it before knows it by that id."""
+    hooks = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
+    fields = {b"type": b"job.done", b"id": b"0-a", b"owner": b"local", b"run": b"1", b"url": b"http://x/"}
+    before = webhook.read(hooks, Entry("1700000000000-0", fields))
+    letter_id = await bury(story, fields=fields, source=hooks)
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).status_code == 202
+    ((entry_id, again),) = await story.redis.xrange(hooks.stream)
+    after = webhook.read(hooks, Entry(entry_id.decode(), again))
+    assert msgspec.structs.replace(after, since=before.since) == before
+    assert after.since >= int(entry_id.split(b"-")[0]) - 1000, "its day begins anew"
 
 
 async def test_pages_hold_every_letter_once_newest_first(story: Story, http: httpx.AsyncClient) -> None:

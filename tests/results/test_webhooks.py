@@ -27,6 +27,7 @@ from services.results.metrics import ResultsMetrics
 from services.results.reader import Reader
 from services.results.settings import ResultsSettings
 from services.results.signing import read_secrets, signed_headers
+from services.results.silence import Silence
 from services.results.webhooks import Webhooks
 from shared import groups, keys
 from shared.addresses import Refused, Unresolved, is_public, resolve
@@ -35,7 +36,7 @@ from shared.service import Server
 from tests.results.story import Story, processed, upload
 from tests.support.parts import require
 from tests.support.recording import recorded
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, wait_until
 
 HOOKS = Source(keys.hooks(0), keys.HOOKS_GROUP, 0)
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -90,7 +91,9 @@ class Postman:
 def postman_with(story: Story, redis_url: str, blob_url: str, **settings: object) -> Postman:
     made = ResultsSettings(redis_url=redis_url, blob_url=blob_url, **settings)
     metrics = ResultsMetrics()
-    return Postman(story, Webhooks(made, Reader(story.redis, partitions=1), metrics), metrics)
+    webhooks = Webhooks(made, Reader(story.redis, partitions=1), metrics)
+    webhooks.consumer = "tester"
+    return Postman(story, webhooks, metrics)
 
 
 @pytest.fixture
@@ -176,6 +179,70 @@ async def test_a_batch_that_is_closed_early_is_told_by_its_last_job(
 def batches_told(receiver: Receiver) -> list[dict[str, Any]]:
     events = [json.loads(body) for _, body in receiver.got]
     return [event for event in events if event["type"] == "darkroom.batch.completed"]
+
+
+async def test_the_webhook_of_a_cancelled_job_is_told_of_its_batch_too(
+    story: Story, postman: Postman, receiver: Receiver, http: httpx.AsyncClient
+) -> None:
+    """The first job of a batch that ended says who is told, whether or not the last one names anybody."""
+    (one,) = await story.submit("a.jpg", webhook=receiver.url, expected=2)
+    (two,) = await story.submit("b.jpg", expected=2)
+    await http.delete(f"/v1/jobs/{one}")
+    await story.finish(two)
+    await postman.deliver()
+    kinds = sorted(str(json.loads(body)["type"]) for _, body in receiver.got)
+    assert kinds == ["darkroom.batch.completed", "darkroom.job.cancelled"]
+
+
+async def test_the_end_of_a_batch_goes_where_its_first_job_that_ended_wanted_it(
+    story: Story, postman: Postman, receiver: Receiver
+) -> None:
+    (one,) = await story.submit("a.jpg", webhook=receiver.url, expected=2)
+    (two,) = await story.submit("b.jpg", webhook=f"{receiver.url}?another", expected=2)
+    await story.finish(one, two)
+    sent = [fields for _, fields in await story.redis.xrange(HOOKS.stream) if fields[b"type"] == b"batch.completed"]
+    assert [fields[b"url"].decode() for fields in sent] == [receiver.url]
+
+
+async def test_one_receiver_that_never_answers_does_not_keep_the_webhooks_of_others_waiting(
+    story: Story, redis_url: str, blob_url: str, receiver: Receiver
+) -> None:
+    calls: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: calls.append(writer), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    await groups.ensure(story.redis, HOOKS)
+    postman = postman_with(story, redis_url, blob_url, webhook_allow_private=True, webhook_timeout=0.3)
+    postman.webhooks._silence = Silence(pause=60)
+
+    async def told(url: str) -> None:
+        fields = {"type": "job.done", "id": "0-a", "run": "1", "owner": "local", "url": url, "traceparent": ""}
+        await story.redis.xadd(HOOKS.stream, fields)
+        await postman.deliver()
+
+    await told(f"http://localhost:{port}/hook")
+    for _ in range(5):
+        await told(f"http://localhost:{port}/another")
+        await told(receiver.url)
+    assert (len(calls), len(receiver.got)) == (1, 5)
+    assert (postman.count("again"), postman.count("delivered")) == (6, 5)
+    waiting = [json.loads(data) for data in await story.redis.zrange(keys.hooks_delayed(0), 0, -1)]
+    assert sorted(webhook["attempt"] for webhook in waiting) == [1] * 5 + [2], "only what was tried counts"
+    await postman.webhooks.close()
+    for writer in calls:
+        writer.close()
+    silent.close()
+
+
+def test_a_silent_receiver_is_tried_by_one_delivery_at_a_time_until_it_answers() -> None:
+    silence = Silence(pause=0.05)
+    url = "https://example.com/hook"
+    silence.silent(url)
+    assert 0 < silence.left("https://example.com/other") <= 0.1
+    assert silence.left("https://example.com:8443/hook") == 0
+    wait_until(lambda: silence.left(url) == 0)
+    assert silence.left(url) > 0, "one is on its way"
+    silence.answered(url)
+    assert silence.left(url) == 0
 
 
 async def test_an_event_that_is_projected_twice_is_told_once(

@@ -14,7 +14,7 @@ from services.ingest.web_app import add_documents
 from services.process.obituary import of_unreadable
 from services.results.app import make_app
 from services.results.obituary import webhook_obituary
-from services.results.webhooks import read
+from services.results.webhook import read
 from shared import groups, keys
 from shared.api_keys import SCOPES, Scope
 from shared.dead_letters import write

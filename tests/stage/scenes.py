@@ -63,20 +63,20 @@ async def bury(redis: Redis) -> Call:
 async def cancel(redis: Redis) -> Call:
     await _job(redis, "processing")
     names = [JOB_KEY, keys.version(0), keys.hooks(0), *BATCH_KEYS]
-    return Call(names, ["cancel", JOB, "local", "0-b", CHANGES, 60, "http://x/", ""], b"cancelled")
+    return Call(names, ["cancel", JOB, "local", "0-b", CHANGES, 60, 600, "http://x/", ""], b"cancelled")
 
 
 async def delete(redis: Redis) -> Call:
     await _job(redis, "done")
     names = [JOB_KEY, keys.version(0), keys.hooks(0), *BATCH_KEYS]
-    return Call(names, ["delete", JOB, "local", "0-b", CHANGES, 60, "http://x/", ""], b"deleted")
+    return Call(names, ["delete", JOB, "local", "0-b", CHANGES, 60, 600, "http://x/", ""], b"deleted")
 
 
 def claim(what: str, starts: int, before: int) -> Scene:
     async def scene(redis: Redis) -> Call:
         entry_id = await _in_work(redis, "dead", starts=starts)
         args = [UPLOADS.group, "b", LEASE_MS, "-", 8, 3, 0, what]
-        answer = [b"-", [[entry_id.encode(), before, [b"data", b"0"]]], int(what == "suspect"), 0]
+        answer = [b"-", [[entry_id.encode(), before, [b"data", b"0"]]], int(what == "suspect"), 0, 0]
         return Call([UPLOADS.stream, "turn:x", "seeker:x"], args, answer)
 
     return scene
@@ -106,7 +106,7 @@ async def hook(redis: Redis) -> Call:
     await redis.xgroup_create(HOOKS[0], keys.HOOKS_GROUP, id="0", mkstream=True)
     entry_id = (await redis.xadd(HOOKS[0], {"data": "{}"})).decode()
     await redis.xreadgroup(keys.HOOKS_GROUP, "a", {HOOKS[0]: ">"})
-    return Call(HOOKS, [keys.HOOKS_GROUP, entry_id, "{}", 60_000, 600], 1)
+    return Call(HOOKS, [keys.HOOKS_GROUP, "a", entry_id, "{}", 60_000, 600], 1)
 
 
 async def lock(redis: Redis) -> Call:
@@ -135,7 +135,7 @@ async def project(redis: Redis) -> Call:
 
 async def reject(redis: Redis) -> Call:
     entry_id = await _in_work(redis)
-    return Call([UPLOADS.stream, DEAD], [UPLOADS.group, entry_id, "{}", "data", "0"], 1)
+    return Call([UPLOADS.stream, DEAD], [UPLOADS.group, "a", entry_id, "{}", "data", "0"], 1)
 
 
 async def release(redis: Redis) -> Call:
@@ -146,7 +146,7 @@ async def release(redis: Redis) -> Call:
 async def renew(redis: Redis) -> Call:
     entry_id = await _in_work(redis)
     await _job(redis, "processing")
-    return Call([UPLOADS.stream, JOB_KEY], [UPLOADS.group, "a", entry_id], [1])
+    return Call([UPLOADS.stream, JOB_KEY], [UPLOADS.group, "a", entry_id, 1], [1])
 
 
 async def replay(redis: Redis) -> Call:
@@ -157,7 +157,8 @@ async def replay(redis: Redis) -> Call:
 
 
 async def restore(redis: Redis) -> Call:
-    return Call([DEAD, UPLOADS.stream], [await _letter(redis)])
+    letter = await _letter(redis)
+    return Call([DEAD, UPLOADS.stream, keys.restored(0, letter)], [letter, 60, ""])
 
 
 async def noted(redis: Redis) -> Call:
@@ -201,7 +202,7 @@ SCENES: Final[dict[str, Scene]] = {
     "cancel": cancel,
     "cancel, deleting": delete,
     "claim, a look at fresh": claim("look", 0, 0),
-    "claim, a look at spent": claim("look", 3, 3),
+    "claim, a spent one": claim("spent", 3, 3),
     "claim, fresh for a lane": claim("fresh", 0, 0),
     "claim, a suspect": claim("suspect", 1, 1),
     "close": close,

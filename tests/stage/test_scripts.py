@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from shared import keys, schema, scripts
 from shared.groups import Housekeeper
 from tests.stage.conftest import UPLOADS, publish, read_as, starts
+from tests.stage.scenes import SCENES
 
 PROGRESS = keys.progress(0)
 
@@ -71,7 +72,7 @@ async def test_renew_moves_the_lease_and_counts_no_start(redis: Redis) -> None:
     await read_as(redis, "a", 2)
     await redis.xclaim(UPLOADS.stream, UPLOADS.group, "a", 0, entry_ids, idle=5000, justid=True)
     renew = scripts.load(redis, "renew")
-    arguments = {"keys": [UPLOADS.stream] * 3, "args": [UPLOADS.group, "a", *entry_ids]}
+    arguments = {"keys": [UPLOADS.stream] * 3, "args": [UPLOADS.group, "a", entry_ids[0], 0, entry_ids[1], 0]}
     assert await renew(**arguments) == [1, 1]
     assert await renew(**arguments) == [1, 1]
     pending = await redis.xpending_range(UPLOADS.stream, UPLOADS.group, "-", "+", 10)
@@ -87,7 +88,7 @@ async def test_renew_tells_what_was_lost_and_whose_job_was_cancelled(redis: Redi
     await redis.hset(job_key, "state", "cancelled")
     states = await scripts.load(redis, "renew")(
         keys=[UPLOADS.stream, *[UPLOADS.stream] * 3, job_key],
-        args=[UPLOADS.group, "a", kept, taken, acknowledged, cancelled],
+        args=[UPLOADS.group, "a", kept, 0, taken, 0, acknowledged, 0, cancelled, 1],
     )
     assert states == [1, 0, 0, -1]
     assert set(await starts(redis)) == {kept, taken}, "a cancelled entry is acknowledged"
@@ -95,12 +96,12 @@ async def test_renew_tells_what_was_lost_and_whose_job_was_cancelled(redis: Redi
 
 async def claim(
     redis: Redis, consumer: str, what: str, *, room: int = 10, spent: int = 3, turn: int = 0
-) -> tuple[list[tuple[str, int]], int, int]:
-    """What was claimed as (id, starts before), how many suspects there are, how many fresh entries are left."""
+) -> tuple[list[tuple[str, int]], int, int, int]:
+    """What was claimed as (id, starts before), how many suspects, fresh and spent ones are left."""
     names = [UPLOADS.stream, f"turn:{UPLOADS.stream}", f"seeker:{UPLOADS.stream}"]
     args = [UPLOADS.group, consumer, 10_000, "-", room, spent, turn, what]
-    _, entries, suspects, fresh = await scripts.load(redis, "claim")(keys=names, args=args)
-    return [(entry_id.decode(), starts) for entry_id, starts, _ in entries], suspects, fresh
+    _, entries, *counts = await scripts.load(redis, "claim")(keys=names, args=args)
+    return ([(entry_id.decode(), starts) for entry_id, starts, _ in entries], *counts)
 
 
 async def age(redis: Redis, *entry_ids: str, count: int) -> None:
@@ -111,22 +112,26 @@ async def age(redis: Redis, *entry_ids: str, count: int) -> None:
         )
 
 
-async def test_a_look_takes_fresh_and_spent_entries_and_leaves_suspects_where_they_are(redis: Redis) -> None:
+async def test_a_look_takes_fresh_entries_and_leaves_those_that_were_started_where_they_are(redis: Redis) -> None:
     fresh, suspect, spent, alive = await publish(redis, 4)
     await read_as(redis, "dead", 4)
     await age(redis, fresh, count=0)
     await age(redis, suspect, count=1)
     await age(redis, spent, count=3)
-    assert await claim(redis, "b", "look") == ([(fresh, 0), (spent, 3)], 1, 0)
-    assert await starts(redis) == {fresh: ("b", 1), suspect: ("dead", 1), spent: ("b", 3), alive: ("dead", 1)}
-    assert await claim(redis, "b", "look") == ([], 1, 0), "a repeat takes nothing twice"
+    assert await claim(redis, "b", "look") == ([(fresh, 0)], 1, 0, 1)
+    left = {suspect: ("dead", 1), alive: ("dead", 1)}
+    assert await starts(redis) == {**left, fresh: ("b", 1), spent: ("dead", 3)}
+    assert await claim(redis, "b", "look") == ([], 1, 0, 1), "a repeat takes nothing twice"
+    assert await claim(redis, "b", "spent") == ([(spent, 3)], 1, 0, 0)
+    assert await claim(redis, "b", "spent") == ([], 1, 0, 0)
+    assert await starts(redis) == {**left, fresh: ("b", 1), spent: ("b", 3)}
 
 
 async def test_a_look_tells_what_fresh_entries_it_had_no_room_for(redis: Redis) -> None:
     entry_ids = await publish(redis, 3)
     await read_as(redis, "dead", 3)
     await age(redis, *entry_ids, count=0)
-    assert await claim(redis, "b", "look", room=1) == ([(entry_ids[0], 0)], 0, 2)
+    assert await claim(redis, "b", "look", room=1) == ([(entry_ids[0], 0)], 0, 2, 0)
 
 
 async def test_a_suspect_is_claimed_alone_and_its_start_is_counted(redis: Redis) -> None:
@@ -146,7 +151,7 @@ async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> 
     assert (await claim(redis, "b", "look"))[1] == 2
     assert (await claim(redis, "c", "look"))[1] == 0
     assert (await claim(redis, "b", "look"))[1] == 2
-    assert (await claim(redis, "c", "peek")) == ([], 2, 0)
+    assert (await claim(redis, "c", "peek")) == ([], 2, 0, 0)
     await claim(redis, "b", "suspect")
     assert (await claim(redis, "c", "look"))[1] == 1, "the next one is anybody's"
 
@@ -154,11 +159,11 @@ async def test_one_consumer_at_a_time_makes_room_for_a_suspect(redis: Redis) -> 
 async def test_one_consumer_looks_per_turn_until_something_was_found(redis: Redis) -> None:
     (entry_id,) = await publish(redis, 1)
     await read_as(redis, "dead", 1)
-    assert await claim(redis, "b", "look", turn=60_000) == ([], 0, 0)
+    assert await claim(redis, "b", "look", turn=60_000) == ([], 0, 0, 0)
     await age(redis, entry_id, count=0)
-    assert await claim(redis, "c", "look", turn=60_000) == ([], 0, 0)
+    assert await claim(redis, "c", "look", turn=60_000) == ([], 0, 0, 0)
     await redis.delete(f"turn:{UPLOADS.stream}")
-    assert await claim(redis, "c", "look", turn=60_000) == ([(entry_id, 0)], 0, 0)
+    assert await claim(redis, "c", "look", turn=60_000) == ([(entry_id, 0)], 0, 0, 0)
     assert await redis.exists(f"turn:{UPLOADS.stream}") == 0
 
 
@@ -186,7 +191,7 @@ async def test_handing_back_gives_an_entry_to_anybody_as_if_never_read(redis: Re
     arguments = {"keys": [UPLOADS.stream], "args": [UPLOADS.group, "a", keys.RELEASED, 10_000, handed]}
     assert [await hand_back(**arguments), await hand_back(**arguments)] == [1, 0]
     assert await starts(redis) == {kept: ("a", 1), handed: (keys.RELEASED, 0)}
-    assert await claim(redis, "b", "look") == ([(handed, 0)], 0, 0)
+    assert await claim(redis, "b", "look") == ([(handed, 0)], 0, 0, 0)
 
 
 async def test_groups_are_made_when_redis_is_at_its_memory_limit(redis: Redis) -> None:
@@ -242,6 +247,58 @@ async def test_start_tells_of_each_entry_of_a_batch(redis: Redis) -> None:
     told = [fields for _, fields in await redis.xrange(PROGRESS)]
     assert told == [{b"data": b'{"n":1}', b"traceparent": b"00-parent", b"tracestate": b"state"}]
     assert set(await starts(redis)) == {ours, lost}
+
+
+async def test_a_cancelled_run_stops_no_later_one(redis: Redis) -> None:
+    (entry_id,) = await publish(redis, 1)
+    await read_as(redis, "a", 1)
+    job_key = keys.job(0, "0-x")
+    await redis.hset(job_key, mapping={"state": "cancelled", "run": "1"})
+    start, renew = scripts.load(redis, "start"), scripts.load(redis, "renew")
+    arguments = [UPLOADS.group, "a", entry_id, 2, "{}", "", "", 1]
+    assert await start(keys=[UPLOADS.stream, PROGRESS, job_key], args=arguments) == [1, 0]
+    assert await renew(keys=[UPLOADS.stream, job_key], args=[UPLOADS.group, "a", entry_id, 2]) == [1]
+
+
+@pytest.mark.parametrize("name", ["hook", "reject"])
+async def test_who_lost_an_entry_neither_settles_nor_rejects_it(redis: Redis, name: str) -> None:
+    call = await SCENES[name](redis)
+    (stream, group), entry_id = (call.keys[0], call.args[0]), call.args[2]
+    await redis.xclaim(stream, group, "taker", 0, [entry_id], justid=True)
+    assert await scripts.load(redis, name)(keys=call.keys, args=call.args) == 0
+    assert await redis.exists(call.keys[1]) == 0
+    ((_, consumer),) = [(one["message_id"], one["consumer"]) for one in await pending(redis, stream, group)]
+    assert consumer == b"taker"
+
+
+async def pending(redis: Redis, stream: str, group: str) -> list[dict[str, bytes]]:
+    found: list[dict[str, bytes]] = await redis.xpending_range(stream, group, "-", "+", 10)
+    return found
+
+
+async def test_putting_a_letter_back_is_answered_alike_however_often_it_is_repeated(redis: Redis) -> None:
+    call = await SCENES["restore"](redis)
+    restore = scripts.load(redis, "restore")
+    entry_id = await restore(keys=call.keys, args=call.args)
+    assert await restore(keys=call.keys, args=call.args) == entry_id
+    assert [found for found, _ in await redis.xrange(UPLOADS.stream)] == [entry_id]
+
+
+async def test_a_cancelled_job_is_over_for_as_long_as_its_entry_may_be_unread(redis: Redis) -> None:
+    call = await SCENES["cancel"](redis)
+    job_key, live = call.keys[0], call.args[6]
+    (entry_id,) = await publish(redis, 1)
+    cancel, sweep = scripts.load(redis, "cancel"), scripts.load(redis, "sweep")
+    await cancel(keys=call.keys, args=call.args)
+    assert await redis.ttl(job_key) > live - 10
+    await cancel(keys=call.keys, args=["delete", *call.args[1:]])
+    assert await redis.ttl(job_key) > live - 10
+    names = [keys.owners(0), keys.index(0, "local"), job_key]
+    assert await sweep(keys=names, args=["local", 60, "0-x"]) == [2]
+    assert await redis.ttl(job_key) > live - 10
+    await read_as(redis, "a", 1)
+    arguments = [UPLOADS.group, "a", entry_id, 1, "{}", "", "", 1]
+    assert await scripts.load(redis, "start")(keys=[UPLOADS.stream, PROGRESS, job_key], args=arguments) == [-1, 0]
 
 
 async def test_bury_keeps_the_entry_as_it_came(redis: Redis) -> None:

@@ -149,7 +149,7 @@ async def test_a_cancelled_job_stops_its_work_at_the_next_renewal(redis: Redis, 
     job_key = keys.job(0, "0-x")
 
     async def handler(stage: Stage, source: Source, batch: Batch) -> None:
-        stage.leases.watch(source, batch[0], job_key, reasons.put_nowait)
+        stage.leases.watch(source, batch[0], job_key, 1, reasons.put_nowait)
         begun.set()
         await asyncio.Event().wait()
 
