@@ -16,7 +16,7 @@ _HINTS: Final = ("passw", "secret", "token", "sig", "credential", "key")
 #: What stands between name and value: `=` or `:`, and a quote behind the name where it is a key of a dictionary. Quotes
 #: have a backslash or several where the text was quoted itself.
 _IS: Final = r"""(?:\\*["'])?[ \t]*[=:][ \t]*"""
-#: Words without which a pattern cannot match: to look for these costs a hundredth of a search, and most lines have none.
+#: Words without which a pattern cannot match: to look for these costs a hundredth of a search; most lines have none.
 #: The text before a secret is the first group of its pattern, and is kept.
 _SECRETS: Final = (
     # Passwords in addresses. Redis URLs are ours to read, also with a password that is not encoded.

@@ -26,6 +26,8 @@ TEXT = (ROOT / "compose.yaml").read_text()
 DEFAULTS = dict(re.findall(r"\$\{(\w+):-([^{}]*)\}", TEXT))
 #: Made in this repository, one image each.
 OURS = ("ingest", "process", "results")
+#: Users of the queue besides its operator.
+USERS = ("services", "exporter", "keda")
 #: What people open; everything else stays inside.
 PUBLISHED = {"gateway", "jaeger", "grafana"}
 
@@ -158,12 +160,19 @@ def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any])
         assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-services-password"
         assert service["environment"]["DARKROOM_REDIS_URL"].startswith("redis://services@")
         assert service["secrets"] == ["redis-services-password"]
+    # What watches the queue is none who may do everything either.
+    watcher = compose["services"]["redis-exporter"]
+    assert watcher["secrets"] == ["redis-exporter-password"]
+    assert watcher["environment"]["REDIS_USER"] == "exporter"
+    assert [name for name, one in compose["services"].items() if "redis-password" in one.get("secrets", ())] == [
+        "redis"
+    ]
     for secret in compose["secrets"].values():
         assert (ROOT / secret["file"]).read_text().strip()
 
 
 def test_the_queue_starts_with_the_users_that_are_documented(tmp_path: Path) -> None:
-    for name in ("redis-password", "redis-services-password"):
+    for name in ("redis-password", *(f"redis-{user}-password" for user in USERS)):
         (tmp_path / name).write_text(f"{name}\n")
     port = free_port("127.0.0.1")
     environment = {
@@ -189,15 +198,16 @@ def test_the_queue_starts_with_the_users_that_are_documented(tmp_path: Path) -> 
         Redis(port=port, username="services", password="redis-services-password") as services,
     ):
         wait_until(lambda: _answers(operator), timeout=20)
-        user = operator.acl_getuser("services")
         assert services.xadd(keys.uploaded(0), {"data": "{}"})
         for forbidden in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "GET elsewhere"):
             with pytest.raises(NoPermissionError):
                 services.execute_command(*forbidden.split())
-        operator.execute_command("ACL", "SETUSER", *acl.rule("services"))
-        documented = operator.acl_getuser("services")
-        for part in ("flags", "categories", "commands", "keys", "channels"):
-            assert user[part] == documented[part]
+        for name in USERS:
+            user = operator.acl_getuser(name)
+            operator.execute_command("ACL", "SETUSER", *acl.rule(name))
+            documented = operator.acl_getuser(name)
+            for part in ("flags", "categories", "commands", "keys", "channels"):
+                assert user[part] == documented[part], name
 
 
 def _answers(client: Redis) -> bool:
