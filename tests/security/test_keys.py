@@ -76,7 +76,7 @@ async def test_behind_a_gateway_that_ends_tls_the_cookie_goes_over_tls_alone(ori
         answer = await origin.http.post("/v1/session", headers={**headers, **page})
         cookie = answer.headers["set-cookie"]
         assert ("secure" in cookie.lower().split("; ")) is secure
-        # No neighbour on the same domain or machine can lay this one, and it goes to no other host.
+        # No other host of the domain can lay this one, and it goes to no other.
         assert cookie.startswith("__Host-") is secure
         assert "path=/" in cookie.lower().split("; ")
         assert "domain" not in cookie.lower()
