@@ -19,7 +19,7 @@ from services.ingest.settings import IngestSettings
 from services.results import examples, models
 from services.results.app import make_app
 from shared import problems
-from shared.access import COOKIE
+from shared.access import COOKIE, SAFE_COOKIE
 from shared.problems import Problem
 
 FOLDER: Final = Path(__file__).parent.parent / "services" / "ingest" / "contracts"
@@ -44,7 +44,8 @@ _SECURITY: Final[dict[str, Any]] = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "The key of a page that has signed in with POST /v1/session.",
+        "description": "The key of a page that has signed in with POST /v1/session; over https "
+        f"its name is `{SAFE_COOKIE}`.",
     },
 }
 

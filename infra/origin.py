@@ -3,7 +3,6 @@
 In a fleet a gateway does the same between two services; the services know nothing of each other either way.
 """
 
-import asyncio
 import sys
 from typing import Annotated, cast
 
@@ -17,7 +16,7 @@ from services.results.app import ResultsService
 from services.results.settings import ResultsSettings
 from shared import telemetry
 from shared.exposure import exposed
-from shared.service import loop_factory, serve
+from shared.service import run_all
 
 
 def dispatch(ingest: ASGIApp, results: ASGIApp) -> ASGIApp:
@@ -46,9 +45,10 @@ def main(
     )
     # A service may have no public app (process has none); these two do.
     app = dispatch(cast("ASGIApp", ingest.app), results.app)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve([ingest, results], app=app, host=host, port=port))
-    telemetry.flush()
+    try:
+        run_all([ingest, results], app=app, host=host, port=port)
+    finally:
+        telemetry.flush()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 #: Carries an IPv4 address in its last 32 bits to whatever the network's own translator reaches (RFC 6052).
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+#: Global by the registry, and on the machines of a cloud a service of their host: settings, secrets, agents (Azure).
+_OF_HOSTS: Final = frozenset({IPv4Address("168.63.129.16")})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -62,7 +64,9 @@ def is_public(address: str) -> bool:
 
 
 def _is_public(ip: IPv4Address | IPv6Address | None) -> bool:
-    return ip is None or (ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified)
+    return ip is None or (
+        ip.is_global and ip not in _OF_HOSTS and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
+    )
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:

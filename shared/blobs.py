@@ -76,6 +76,12 @@ def digest_in(key: str) -> str | None:
     return match.group(2) if match and match.group(1) == "originals" else None
 
 
+def own_digest(key: str) -> str | None:
+    """The SHA-256 in a key of a blob that a service of ours stored; none for one that somebody else put or chose."""
+    match = _OURS.fullmatch(key)
+    return match.group(2) if match else None
+
+
 def digest_of(data: bytes | memoryview) -> str:
     """SHA-256 as 64 hexadecimal digits."""
     return sha256(data).hexdigest()

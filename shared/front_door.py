@@ -46,13 +46,18 @@ class FrontDoor:
         self._gate = gate
         self._hosts = frozenset(_names(settings.allowed_hosts))
         self._origins = frozenset(_names(settings.cors_origins))
-        self._app = _with_cors(app, sorted(self._origins)) if self._origins else app
+        self._app = app
+        # Around the checks, so that a page that may read answers may read refusals as well.
+        self._outer = _with_cors(self._checked, sorted(self._origins)) if self._origins else self._checked
         self._is_ours = lru_cache(maxsize=256)(self._is_our_name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        await self._outer(scope, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
         try:
             self._check(connection)

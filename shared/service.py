@@ -37,6 +37,9 @@ class Service(Protocol):
 
     async def start(self) -> None: ...
 
+    async def watch(self) -> None:
+        """Run beside the service once it started: ends when there is nothing left to find, raises what must end it."""
+
     async def refresh_metrics(self) -> None:
         """Bring gauges up to date before a scrape."""
 
@@ -47,18 +50,25 @@ class Service(Protocol):
 def run(service: Service, *, host: str = "127.0.0.1", port: int | None = None) -> None:
     """Run one service until SIGTERM or SIGINT, then drain it; the admin port serves from start to end.
 
-    Exits with 1 and a sentence on a store or data that are not those of the other services.
+    Exits with 1 and a sentence on a store or data that are not those of the other services, whenever it finds out.
     """
     settings = service.settings
     telemetry.configure(service.name, level=settings.log_level, log_format=settings.log_format)
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve([service], app=service.app, host=host, port=port))
-    except (ForeignStore, WrongSchema) as error:
-        # The operator's to mend: said in a sentence, and no traceback.
-        sys.exit(f"{service.name} does not start. {error}")
+        run_all([service], app=service.app, host=host, port=port)
     finally:
         telemetry.flush()
+
+
+def run_all(services: Sequence[Service], *, app: Any | None, host: str, port: int | None) -> None:  # noqa: ANN401
+    """Serve several services in a loop of their own (see `serve`), and exit as `run` does."""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve(services, app=app, host=host, port=port))
+    except (ForeignStore, WrongSchema) as error:
+        # The operator's to mend: said in a sentence, and no traceback.
+        names = " and ".join(service.name for service in services)
+        sys.exit(f"{names} cannot run. {error}")
 
 
 def loop_factory() -> Any:  # noqa: ANN401 - uvloop ships no types
@@ -92,7 +102,7 @@ async def serve(services: Sequence[Service], *, app: Any | None, host: str, port
             public = Server(app, host, port)
             await public.start()
         log.info("ready", admin_ports=[server.port for server in servers], port=public.port if public else None)
-        await stop.wait()
+        await _stopped(services, stop)
     finally:
         log.info("draining")
         for service in services:
@@ -123,6 +133,23 @@ async def _start(service: Service, stop: asyncio.Event) -> bool:
         return False
     starting.result()
     return True
+
+
+async def _stopped(services: Sequence[Service], stop: asyncio.Event) -> None:
+    """Wait for the signal; raises what a service finds that must end it."""
+    watching = asyncio.gather(*(service.watch() for service in services))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((stopping, watching), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        await stopping
+    finally:
+        stopping.cancel()
+        while not watching.done():
+            # Once may not do, see `_start`.
+            watching.cancel()
+            await asyncio.wait({watching}, timeout=0.2)
 
 
 def stop_signal() -> asyncio.Event:

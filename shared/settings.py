@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="Waiting entries of one stream above which uploads are refused."
     )
     retention: int = Field(24 * 3600, ge=60, description="Seconds a finished job and its results are kept.")
-    admin_host: str = Field("127.0.0.1", description="Address of the admin port (health and metrics).")
+    admin_host: str = Field(
+        "127.0.0.1", description="Address of the admin port (health and metrics). It has no keys: keep it inside."
+    )
     admin_port: int = Field(0, ge=0, le=65535, description="Admin port; 0 picks a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["auto", "json", "pretty"] = Field(

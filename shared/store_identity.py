@@ -1,7 +1,8 @@
 """One Redis, one blob store: noticed at once when a service was started with another store than its fellows.
 
 Two machines with a folder each would otherwise accept pictures that the other cannot find. The store carries an id in
-an object, Redis remembers the id, and every service compares them while it starts and whenever its health is asked.
+an object, Redis remembers the id, and every service compares them while it starts. What is away then is waited for:
+nothing is taken or worked on before both have answered, however late that is.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.blobs import BlobStore
 from shared.errors import SourceNotFound, StorageUnavailable
+from shared.outage import Outage
 from shared.scripts import RedisClient
 
 log = structlog.get_logger()
@@ -22,7 +24,7 @@ log = structlog.get_logger()
 OBJECT: Final = "store-id"
 
 
-#: Seconds that a start waits for an answer.
+#: Seconds that a start waits for an answer where it need not have one.
 _PATIENCE: Final = 2.0
 
 
@@ -46,6 +48,27 @@ class StoreIdentity:
                 await self.check()
         except (StorageUnavailable, RedisError, OSError, TimeoutError) as error:
             log.warning("blob store not compared yet", reason=type(error).__name__)
+
+    async def confirm(self, outage: Outage) -> None:
+        """Wait until Redis, whose `outage` it is, and the store have both answered. Raises ForeignStore."""
+        away = Outage("blob store")
+        while True:
+            try:
+                await outage.persist(self.check)
+            except StorageUnavailable as error:
+                await away.wait(error)
+            else:
+                away.over()
+                return
+
+    async def require(self) -> None:
+        """Raise StorageUnavailable, or what Redis raises, unless the store is known to be the right one."""
+        try:
+            await self.check()
+        except ForeignStore as error:
+            raise StorageUnavailable(
+                "This service has another blob store than the others; it takes nothing."
+            ) from error
 
     async def check(self) -> None:
         """Raise ForeignStore, or what Redis and the store raise while they are away. Once confirmed it is cheap."""

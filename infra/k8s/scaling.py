@@ -59,11 +59,17 @@ def documents(fleet: Fleet) -> list[Document]:
 
 
 def _authentication() -> Document:
+    """A user of its own, who can look at how much waits and nothing else (docs/security.md)."""
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "TriggerAuthentication",
         "metadata": {"name": "queue"},
-        "spec": {"secretTargetRef": [{"parameter": "password", "name": "darkroom-redis", "key": "password"}]},
+        "spec": {
+            "secretTargetRef": [
+                {"parameter": part, "name": "darkroom-redis", "key": f"keda-{part}"}
+                for part in ("username", "password")
+            ]
+        },
     }
 
 

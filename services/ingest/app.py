@@ -25,6 +25,7 @@ from shared.connections import connect
 from shared.front_door import FrontDoor
 from shared.guarded import Guarded
 from shared.http_telemetry import HttpTelemetry
+from shared.outage import Outage
 from shared.quotas import Quotas
 from shared.store_identity import StoreIdentity
 from shared.submission import Submitter
@@ -49,7 +50,7 @@ class IngestService:
         self.health.add("store identity", self._identity.check)
         metrics = Metrics(self.registry)
         quotas = Quotas(self._redis, requests=settings.rate_limit, kibibytes=settings.upload_quota)
-        inbox = Inbox(store, settings)
+        inbox = Inbox(store, settings, ours=self._identity.require)
         offer = Offer(self._redis, settings.catalogue_ttl)
         self.uploads = Uploads(
             settings,
@@ -67,7 +68,7 @@ class IngestService:
             quotas=quotas,
             inbox=inbox,
         )
-        route = UploadRoute(self.uploads, metrics)
+        route = UploadRoute(self.uploads, metrics, ours=self._identity.require)
         health = origin_health(release, self._redis, store, partitions=settings.partitions)
         self.web = web_app(route, offer, health, Pages())
         add_inbox(self.web, inbox)
@@ -85,6 +86,10 @@ class IngestService:
         add_documents(self.web, Documents())
         await schema.check_if_there(self._redis)
         await self._identity.start()
+
+    async def watch(self) -> None:
+        """Compare the store as soon as that can be done; nothing is taken before. Raises ForeignStore."""
+        await self._identity.confirm(Outage("redis"))
 
     async def refresh_metrics(self) -> None:
         """Nothing to measure: all figures are kept as they happen."""

@@ -22,6 +22,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 #: Fetches under way in one process, and redirects that one may follow.
 _AT_ONCE: Final = 16
 _HOPS: Final = 3
+#: Seconds to wait for one of them to end, half of the time of a fetch at most: then nothing was wrong with the address.
+_QUEUE: Final = 5.0
 #: Seconds that one address may take to accept a connection.
 _CONNECT: Final = 5.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -35,7 +37,9 @@ class Fetcher:
         self._allow_private = settings.fetch_allow_private
         self._timeout = settings.fetch_timeout
         self._limit = settings.max_bytes
-        timeout = httpx.Timeout(self._timeout, connect=min(_CONNECT, self._timeout))
+        timeout = httpx.Timeout(
+            self._timeout, connect=min(_CONNECT, self._timeout), pool=min(_QUEUE, self._timeout / 2)
+        )
         self._client = new_client("Darkroom-Fetch/1", timeout, most=_AT_ONCE)
 
     async def fetch(self, url: str, intake: Intake) -> None:

@@ -8,6 +8,7 @@ does not need its bytes again. Blobs are reused only within their day, so that t
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -67,7 +68,9 @@ class Waiting(NamedTuple):
 class Inbox:
     """The part of the store that owners may put images to themselves."""
 
-    def __init__(self, store: BlobStore, settings: IngestSettings) -> None:
+    def __init__(self, store: BlobStore, settings: IngestSettings, *, ours: Callable[[], Awaitable[None]]) -> None:
+        """`ours` raises what keeps this service from taking anything at present."""
+        self._ours = ours
         self._store = store
         self._is_open = settings.presigned_uploads
         self._limit = settings.max_bytes
@@ -79,6 +82,7 @@ class Inbox:
                 "Images cannot be put to the object store here; send them with POST /v1/images. Whoever runs this "
                 "Darkroom can set DARKROOM_PRESIGNED_UPLOADS where the store is s3, gs or az."
             )
+        await self._ours()
         key = f"{_folder(owner)}{uuid_utils.uuid7()}"
         expires = int(time.time()) + _SECONDS
         url = await self._store.presign_async(key, _SECONDS, method="PUT")

@@ -2,7 +2,7 @@
 
 A browser cannot put a header on a picture, a download or a stream of events, and what a script can read a script that
 slipped in can steal. So the page hands the key over once and gets it back as a cookie: out of reach of scripts, sent
-to this origin alone, and gone with the key when that is revoked.
+to this host alone (whatever the port: cookies know no ports), and gone with the key when that is revoked.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from shared import problems
-from shared.access import COOKIE, LOCAL, bearer_of, gate_of
+from shared.access import COOKIE, LOCAL, SAFE_COOKIE, bearer_of, gate_of
 from shared.errors import Unauthorized
 
 router = APIRouter(tags=["session"])
@@ -51,7 +51,8 @@ async def sign_in(request: Request, response: Response) -> Session:
     if session.keys and key is not None:
         # Behind a gateway that ends TLS the request comes as http; the browser's Origin tells how its page was reached.
         secure = "https" in (request.url.scheme, urlsplit(request.headers.get("origin", "")).scheme)
-        response.set_cookie(COOKIE, key, max_age=_KEPT, httponly=True, samesite="strict", secure=secure)
+        name = SAFE_COOKIE if secure else COOKIE
+        response.set_cookie(name, key, max_age=_KEPT, httponly=True, samesite="strict", secure=secure)
     response.headers.update(_NO_STORE)
     return session
 
@@ -61,6 +62,7 @@ async def sign_out() -> Response:
     """Take the cookie back."""
     response = Response(status_code=204, headers=_NO_STORE)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(SAFE_COOKIE, httponly=True, samesite="strict", secure=True)
     return response
 
 

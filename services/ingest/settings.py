@@ -40,7 +40,8 @@ class IngestSettings(AccessSettings):
     presigned_uploads: bool = Field(
         default=False,
         description="Whether images may be put to the object store itself (s3, gs, az) with an address that it signed, "
-        "POST /v1/uploads. Clients must reach the store; nothing limits what they put there but its own rules.",
+        "POST /v1/uploads. Clients must reach the store; nothing limits what they put there but its own rules, and "
+        "nothing else drops `inbox/`: infra/s3 has one.",
     )
     fetch_hosts: str = Field(
         "",

@@ -1,5 +1,6 @@
 """POST /v1/images as HTTP sees it: counted, and answered whatever happens."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -22,7 +23,9 @@ _CLIENT_GONE: Final = 499
 class UploadRoute:
     """Answers uploads; raises nothing."""
 
-    def __init__(self, uploads: Uploads, metrics: Metrics) -> None:
+    def __init__(self, uploads: Uploads, metrics: Metrics, *, ours: Callable[[], Awaitable[None]]) -> None:
+        """`ours` raises what keeps this service from taking anything at present."""
+        self._ours = ours
         self._uploads = uploads
         self._metrics = metrics
 
@@ -34,6 +37,7 @@ class UploadRoute:
 
     async def _outcome(self, request: Request) -> tuple[Response, str]:
         try:
+            await self._ours()
             return await self._uploads.accept(request)
         except DarkroomError as error:
             refused = error

@@ -67,8 +67,8 @@ class ProcessService:
         self._counted: dict[str, int] = {}
 
     async def start(self) -> None:
-        """Warm the pool, then read, then offer the filters."""
-        await self._identity.start()
+        """Warm the pool, then read, then offer the filters. Raises WrongSchema and ForeignStore."""
+        await self._identity.confirm(self._stage.outage)
         await self._pool.start()
         await self._stage.start()
         await self._stage.outage.persist(self._offer)
@@ -79,6 +79,9 @@ class ProcessService:
         self.health.add("store", self._developer.store.check)
         self.health.add("store identity", self._identity.check)
         self.health.add("filters", self._check_offer)
+
+    async def watch(self) -> None:
+        """All was found out while it started."""
 
     async def refresh_metrics(self) -> None:
         self._metrics.children.set(self._pool.children)

@@ -31,6 +31,7 @@ from shared.chores import Chore
 from shared.connections import connect, patience
 from shared.dead_letters import Obituary
 from shared.entries import Source
+from shared.errors import StorageUnavailable
 from shared.front_door import FrontDoor
 from shared.guarded import Guarded
 from shared.health import Health
@@ -105,10 +106,17 @@ class ResultsService:
         self.health.add("store identity", self._identity.check)
 
     async def start(self) -> None:
-        await self._identity.start()
+        try:
+            await self.outage.persist(self._identity.check)
+        except StorageUnavailable:
+            log.warning("blob store not compared yet")
         for stage in self._stages:
             await stage.start()
         self._tasks = [asyncio.create_task(chore.run()) for chore in self._chores]
+
+    async def watch(self) -> None:
+        """Compare a store that was away at the start: what is told of jobs is not held back for it."""
+        await self._identity.confirm(self.outage)
 
     async def refresh_metrics(self) -> None:
         """Bring gauges up to date before a scrape; while Redis is away, those that need it are absent."""

@@ -1,6 +1,5 @@
 """Downloads: the bytes of a result or of an original, whole or in part."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from services.results.answers import problems
 from services.results.context import Context, ContextDep, HolderDep
 from services.results.ranges import Span, Unsatisfiable, matches, parse_range
-from shared.blobs import Blob
+from shared.blobs import Blob, own_digest
 from shared.errors import Expired, NotDone
 from shared.records import JobRecord
 
@@ -31,7 +30,6 @@ EXTENSIONS: Final[Mapping[str, str]] = {
     "image/bmp": ".bmp",
 }
 _OPAQUE: Final = "application/octet-stream"
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 #: Longest stem of a file name that is offered, in characters.
 _LONGEST_STEM: Final = 100
 
@@ -41,7 +39,7 @@ _OK: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The part that Range asks for.", "content": {"image/*": {}}},
     304: {"description": "Unchanged: If-None-Match names the entity tag."},
-    307: {"description": "Where presigned downloads are on: the address of the bytes at the object store."},
+    307: {"description": "Where presigned downloads are on: the address of bytes that Darkroom stored itself."},
     416: {"description": "The range lies outside of the image."},
 }
 
@@ -95,17 +93,17 @@ async def _answer(context: Context, request: Request, key: str, media_type: str,
     blob = await context.store.head_async(key)
     if blob is None:
         raise Expired("The bytes of this job are no longer kept.")
-    digest = key.rsplit("/", 1)[-1]
-    by_content = _DIGEST.fullmatch(digest) is not None
-    etag = f'"{digest}"' if by_content else f'"{blob.etag.strip(chr(34))}"'
+    digest = own_digest(key)
+    etag = f'"{digest or blob.etag.strip(chr(34))}"'
     known = media_type if media_type in EXTENSIONS else _OPAQUE
     download = Download(blob, etag, known, name)
     # What is not named by its content may be replaced by whoever put it there.
-    caching = f"private, max-age={context.settings.retention}, immutable" if by_content else "private, no-cache"
+    caching = f"private, max-age={context.settings.retention}, immutable" if digest else "private, no-cache"
     headers = _headers(download, caching)
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    elsewhere = context.settings.presigned_downloads and context.store.can_presign
+    # Who put an object to the store also chose the type that the store gives it, a page for instance.
+    elsewhere = digest and context.settings.presigned_downloads and context.store.can_presign
     if elsewhere and request.method == "GET" and not _is_of_our_page(request):
         return await _sent_elsewhere(context, key)
     return _send(context, request, download, headers)

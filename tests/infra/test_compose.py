@@ -13,10 +13,12 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError
 
+from infra.local import MALLOC
 from infra.paths import RESULTS_PATHS
 from infra.ports import free_port
 from infra.server import valkey_binary
 from shared import keys
+from shared.settings import Settings
 from tests.support import acl
 from tests.support.servers import ends_with_us
 from tests.support.waiting import wait_until
@@ -26,6 +28,8 @@ TEXT = (ROOT / "compose.yaml").read_text()
 DEFAULTS = dict(re.findall(r"\$\{(\w+):-([^{}]*)\}", TEXT))
 #: Made in this repository, one image each.
 OURS = ("ingest", "process", "results")
+#: Users of the queue besides its operator.
+USERS = ("services", "exporter", "keda")
 #: What people open; everything else stays inside.
 PUBLISHED = {"gateway", "jaeger", "grafana"}
 
@@ -126,6 +130,43 @@ def test_our_images_run_as_a_user_without_rights_and_say_how_they_are() -> None:
         assert re.findall(r"(?m)^(USER .*|RUN|COPY)", targets[name])[-1] == "USER darkroom"
 
 
+def test_kernels_are_compiled_in_the_build_for_one_level_of_processors_and_large_buffers_keep_their_pages() -> None:
+    process = (ROOT / "infra/docker/Dockerfile").read_text().partition("FROM service AS process")[2]
+    lines = process.replace("\\\n", " ").splitlines()
+    (built,) = (number for number, line in enumerate(lines) if line.startswith("RUN ") and "child.warm_up()" in line)
+    before = "\n".join(lines[:built])
+    assert re.search(r"(?m)^ARG CPU=x86-64-v[234]$", before)
+    # No feature of the machine that builds slips in.
+    assert re.search(r'(?m)^ENV NUMBA_CPU_NAME=\$\{CPU\} NUMBA_CPU_FEATURES=""$', before)
+    kept = re.search(r"NUMBA_CACHE_DIR=(\S+) python ", lines[built])
+    assert kept is not None
+    # The same at run time, or they would be compiled once more.
+    after = "\n".join(lines[built + 1 :])
+    assert "NUMBA_CPU" not in after
+    read = re.search(r"(?m)^ENV .*NUMBA_CACHE_DIR=(\S+)$", after)
+    assert read is not None
+    start = next(line for line in lines if line.startswith("CMD "))
+    assert f"cp -R {kept[1]} {Path(read[1]).parent}/ && exec python -m services.process" in start
+    assert Path(kept[1]).name == Path(read[1]).name
+    for name, value in MALLOC.items():
+        assert re.search(rf"(?m)^ENV .*\b{name}={value}\b", after)
+
+
+def test_a_container_of_ours_is_given_the_time_that_its_drain_takes(compose: Mapping[str, Any]) -> None:
+    for name in OURS:
+        service = compose["services"][name]
+        drain = float(service["environment"].get("DARKROOM_DRAIN_GRACE", Settings.model_fields["drain_grace"].default))
+        # Open requests and the admin port are given five seconds each.
+        assert float(service["stop_grace_period"].removesuffix("s")) >= drain + 10
+
+
+def test_what_the_smoke_run_changes_is_a_valid_compose_file_for_it(compose: Mapping[str, Any]) -> None:
+    layer = yaml.safe_load((ROOT / "infra/containers/compose.smoke.yaml").read_text())
+    ComposeSpecification.model_validate(layer)
+    # It changes what is there; what it adds is the stranger's server alone.
+    assert set(layer["services"]) - set(compose["services"]) == {"receiver"}
+
+
 def test_every_container_tells_how_it_is_if_it_can(compose: Mapping[str, Any]) -> None:
     """Those of ours by their Dockerfile; the collector's image holds nothing that could ask it."""
     services: Mapping[str, Any] = compose["services"]
@@ -158,12 +199,19 @@ def test_secrets_are_files_that_containers_are_given(compose: Mapping[str, Any])
         assert service["environment"]["DARKROOM_REDIS_PASSWORD_FILE"] == "/run/secrets/redis-services-password"
         assert service["environment"]["DARKROOM_REDIS_URL"].startswith("redis://services@")
         assert service["secrets"] == ["redis-services-password"]
+    # What watches the queue is none who may do everything either.
+    watcher = compose["services"]["redis-exporter"]
+    assert watcher["secrets"] == ["redis-exporter-password"]
+    assert watcher["environment"]["REDIS_USER"] == "exporter"
+    assert [name for name, one in compose["services"].items() if "redis-password" in one.get("secrets", ())] == [
+        "redis"
+    ]
     for secret in compose["secrets"].values():
         assert (ROOT / secret["file"]).read_text().strip()
 
 
 def test_the_queue_starts_with_the_users_that_are_documented(tmp_path: Path) -> None:
-    for name in ("redis-password", "redis-services-password"):
+    for name in ("redis-password", *(f"redis-{user}-password" for user in USERS)):
         (tmp_path / name).write_text(f"{name}\n")
     port = free_port("127.0.0.1")
     environment = {
@@ -189,15 +237,16 @@ def test_the_queue_starts_with_the_users_that_are_documented(tmp_path: Path) -> 
         Redis(port=port, username="services", password="redis-services-password") as services,
     ):
         wait_until(lambda: _answers(operator), timeout=20)
-        user = operator.acl_getuser("services")
         assert services.xadd(keys.uploaded(0), {"data": "{}"})
         for forbidden in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "GET elsewhere"):
             with pytest.raises(NoPermissionError):
                 services.execute_command(*forbidden.split())
-        operator.execute_command("ACL", "SETUSER", *acl.rule("services"))
-        documented = operator.acl_getuser("services")
-        for part in ("flags", "categories", "commands", "keys", "channels"):
-            assert user[part] == documented[part]
+        for name in USERS:
+            user = operator.acl_getuser(name)
+            operator.execute_command("ACL", "SETUSER", *acl.rule(name))
+            documented = operator.acl_getuser(name)
+            for part in ("flags", "categories", "commands", "keys", "channels"):
+                assert user[part] == documented[part], name
 
 
 def _answers(client: Redis) -> bool:

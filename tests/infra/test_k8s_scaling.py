@@ -80,6 +80,21 @@ def test_every_manifest_for_keda_has_only_fields_of_its_documentation(manifests:
         jsonschema_rs.validate(KEDA[manifest["kind"]], manifest["spec"])
 
 
+def test_it_comes_to_the_queue_as_a_user_of_its_own(overlay: tuple[str, Manifests]) -> None:
+    name, manifests = overlay
+    ((_, spec),) = specs(manifests, "TriggerAuthentication")
+    wanted = {(one["parameter"], one["key"]) for one in spec["secretTargetRef"]}
+    assert wanted == {("username", "keda-username"), ("password", "keda-password")}
+    # Whoever makes the secret is told of both, and a queue of ours is given the password.
+    told = (scaling.FOLDER / name / "kustomization.yaml").read_text("utf-8")
+    assert all(f"--from-literal={key}=" in told for _, key in wanted)
+    for _, queue in specs(manifests, "StatefulSet"):
+        (secrets,) = (
+            volume["secret"] for volume in queue["template"]["spec"]["volumes"] if volume["name"] == "secrets"
+        )
+        assert {"key": "keda-password", "path": "redis-keda-password"} in secrets["items"]
+
+
 def test_the_files_of_triggers_are_what_the_code_makes() -> None:
     assert {path: path.read_text("utf-8") for path, _ in scaling.files()} == dict(scaling.files())
 

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from services.ingest import fetch
 from shared import addresses
 from shared.service import Server
 from tests.ingest.pictures import picture
 from tests.ingest.running import Running, Start, assert_problem
+from tests.support.waiting import eventually
 
 #: What a list that holds localhost with one port says nothing of.
 ELSEWHERE = (
@@ -62,7 +64,8 @@ class Site:
             return Response(picture() + bytes(5000))
         return StreamingResponse(self._pieces())
 
-    async def slow(self, _: Request) -> Response:
+    async def slow(self, request: Request) -> Response:
+        self.seen.append(request)
         return StreamingResponse(self._pieces(self.closing))
 
     async def _pieces(self, until: asyncio.Event | None = None) -> AsyncIterator[bytes]:
@@ -132,6 +135,22 @@ async def test_a_redirect_within_the_listed_hosts_is_followed(ingest: Running, s
     site[0].leads_to = f"http://localhost:{site[1]}/cat%20one.png"
     answer = await ingest.http.post("/v1/images", params={"url": f"http://localhost:{site[1]}/leads"})
     assert answer.status_code == 202, answer.text
+
+
+async def test_too_many_at_once_are_an_overload_and_no_fault_of_the_address(
+    start: Start, site: tuple[Site, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_AT_ONCE", 1)
+    monkeypatch.setattr(fetch, "_QUEUE", 0.2)
+    ingest = await start(fetch_hosts=f"localhost:{site[1]}", fetch_allow_private=True)
+    slow, quick = (f"http://localhost:{site[1]}/{path}" for path in ("slow", "cat%20one.png"))
+    first = asyncio.create_task(ingest.http.post("/v1/images", params={"url": slow}))
+    await eventually(lambda: site[0].seen)
+    second = await ingest.http.post("/v1/images", params={"url": quick})
+    assert_problem(second, 503, "overloaded")
+    assert "retry-after" in second.headers
+    site[0].closing.set()
+    assert (await first).status_code == 202
 
 
 async def test_without_a_list_nothing_is_fetched_and_the_setting_is_named(start: Start, site: tuple[Site, int]) -> None:

@@ -454,6 +454,8 @@ async def test_a_certificate_is_checked_for_the_name_though_the_connection_goes_
         "172.16.0.1",
         "169.254.169.254",
         "100.64.0.1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
         "0.0.0.0",
         "224.0.0.1",
         "255.255.255.255",

@@ -4,6 +4,8 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
@@ -12,6 +14,7 @@ from shared import keys
 from shared.blobs import BlobStore
 from shared.store_identity import ForeignStore, StoreIdentity
 from tests.s3.conftest import S3
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture
@@ -42,17 +45,46 @@ async def test_a_service_that_brings_a_folder_of_its_own_ends_with_a_sentence(
 ) -> None:
     async with Redis.from_url(redis_url) as redis:
         await StoreIdentity(redis, BlobStore(folder)).start()
+    program = await started(service, redis_url, tmp_path)
+    await ends_with_a_sentence(program, service)
+
+
+@pytest.mark.parametrize("service", ["ingest", "process", "results"])
+async def test_a_service_that_was_there_before_redis_ends_when_it_finds_out(
+    valkey: str, folder: str, tmp_path: Path, service: str
+) -> None:
+    async with Redis.from_url(valkey) as redis:
+        await redis.flushall()
+        await StoreIdentity(redis, BlobStore(folder)).start()
+        with Proxy(urlsplit(valkey).port or 0).running() as network:
+            network.cut()
+            program = await started(service, f"redis://127.0.0.1:{network.port}/0", tmp_path)
+            said = b""
+            async with asyncio.timeout(60):
+                while b"server away" not in said:
+                    said += await cast("asyncio.StreamReader", program.stderr).readline()
+            network.mend()
+            await ends_with_a_sentence(program, service)
+        # It read and offered nothing.
+        assert await redis.keys() == [keys.STORE_KEY.encode()]
+
+
+async def started(service: str, redis_url: str, tmp_path: Path) -> asyncio.subprocess.Process:
+    """A service with a folder of its own."""
     settings = {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_BLOB_URL": (tmp_path / "other").as_uri()}
     settings |= {"DARKROOM_WORKERS": "1", "DARKROOM_PORT": "0", "DARKROOM_RESULTS_PORT": "0"}
-    program = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{service}"),
         env={**os.environ, **settings},
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def ends_with_a_sentence(program: asyncio.subprocess.Process, service: str) -> None:
     async with asyncio.timeout(60):
         _, said = await program.communicate()
     assert program.returncode == 1
-    assert f"{service} does not start. The blob store of this service is not the one" in said.decode()
+    assert f"{service} cannot run. The blob store of this service is not the one" in said.decode()
     assert "Traceback" not in said.decode()
 
 

@@ -80,7 +80,7 @@ def test_an_image_that_was_put_to_the_store_itself_is_developed(http: httpx.Clie
     early = http.post("/v1/images", params={"source": ticket["source"]})
     assert (early.status_code, early.json()["code"]) == (422, "source_not_found")
     with httpx.Client(trust_env=False) as outside:
-        put = outside.put(ticket["url"], content=picture(shade=77))
+        put = outside.put(ticket["url"], content=picture(shade=77), headers={"Content-Type": "text/html"})
         assert put.status_code == 200, put.text
         elsewhere = outside.put(ticket["url"].replace(ticket["source"], "inbox/local/other"), content=picture())
         assert elsewhere.status_code == 403
@@ -88,6 +88,11 @@ def test_an_image_that_was_put_to_the_store_itself_is_developed(http: httpx.Clie
     assert accepted.status_code == 202, accepted.text
     job = accepted.json()["jobs"][0]["links"]["self"]
     wait_until(lambda: _state(http, job) == "done", timeout=90)
+    original = http.get(f"{job}/original")
+    assert (original.status_code, original.content) == (200, picture(shade=77)), "the store would say text/html"
+    assert original.headers["content-type"] == "image/jpeg"
+    assert original.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert http.get(f"{job}/result").status_code == 307
     both = http.post("/v1/images", params={"source": ticket["source"]}, content=picture())
     assert (both.status_code, both.json()["code"]) == (422, "invalid_parameter")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.access import COOKIE, SAFE_COOKIE
 from shared.api_keys import KeyFileError, Keyring, add_key, read_keys, revoke_key
 from tests.ingest.running import assert_problem
 from tests.security.conftest import Open, Origin
@@ -73,7 +74,22 @@ async def test_behind_a_gateway_that_ends_tls_the_cookie_goes_over_tls_alone(ori
     for scheme, secure in (("https", True), ("http", False)):
         page = {"Origin": f"{scheme}://darkroom.example.com", "Sec-Fetch-Site": "same-origin"}
         answer = await origin.http.post("/v1/session", headers={**headers, **page})
-        assert ("secure" in answer.headers["set-cookie"].lower().split("; ")) is secure
+        cookie = answer.headers["set-cookie"]
+        assert ("secure" in cookie.lower().split("; ")) is secure
+        # No other host of the domain can lay this one, and it goes to no other.
+        assert cookie.startswith("__Host-") is secure
+        assert "path=/" in cookie.lower().split("; ")
+        assert "domain" not in cookie.lower()
+
+
+async def test_the_cookie_that_only_this_host_can_set_counts_before_the_other_one(origin: Origin) -> None:
+    (_, bobs), (_, mallorys) = origin.new_key("bob"), origin.new_key("mallory")
+    cookies = {"Cookie": f"{COOKIE}={mallorys}; {SAFE_COOKIE}={bobs}"}
+    assert (await origin.http.get("/v1/session", headers=cookies)).json()["owner"] == "bob"
+    gone = (await origin.http.delete("/v1/session")).headers.get_list("set-cookie")
+    assert {cookie.split("=")[0] for cookie in gone} == {COOKIE, SAFE_COOKIE}
+    # Browsers take no cookie of that name without it, so none is deleted either.
+    assert all("secure" in cookie.lower().split("; ") for cookie in gone if cookie.startswith(SAFE_COOKIE))
 
 
 async def test_a_wrong_key_makes_no_session(origin: Origin) -> None:

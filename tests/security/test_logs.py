@@ -34,6 +34,17 @@ QUOTED = {
     f"header Authorization: Bearer {KEY} was not understood": "k" * 43,
     "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc": "eyJhbGciOiJIUzI1NiJ9",
     f"cannot sign with whsec_{WEBHOOK_SECRET}": WEBHOOK_SECRET,
+    "connect(host='redis', password='pa ss-word', db=0)": "ss-word",
+    "{'username': 'services', 'password': 'pass-word'}": "pass-word",
+    "{'password': b'pass-word'}": "pass-word",
+    'password="pa\\"ss-word"': "ss-word",
+    "password='pass-word that nobody closed": "pass-word",
+    '{"secret_access_key": "wJalrXUtnFEMI", "region": "x"}': "wJalrXUtnFEMI",
+    "AWS_SECRET_ACCESS_KEY: wJalrXUtnFEMI": "wJalrXUtnFEMI",
+    "https://sign-in.example/callback?access_token=2YotnFZFEjr1": "2YotnFZFEjr1",
+    "grant_type=client_credentials&client_secret=7Fjfp0ZBr1": "7Fjfp0ZBr1",
+    "Authorization: Basic YWxhZGRpbjpzZXNhbWU=": "YWxhZGRpbjpzZXNhbWU",
+    "{'authorization': 'Basic YWxhZGRpbjpzZXNhbWU='}": "YWxhZGRpbjpzZXNhbWU",
 }
 
 
@@ -43,6 +54,7 @@ def test_a_secret_that_a_library_quotes_reaches_neither_a_log_nor_a_span(text: s
     line = without_secrets(None, "error", json.dumps({"event": "it failed", "error": text}))
     assert secret not in line
     assert "***" in line
+    assert json.loads(line)["event"] == "it failed"
     span = Recorded(lambda _: None, "any", "1" * 32, "2" * 16, 1, "ingest")
     error = ConnectionError(text)
     span.record_exception(error)
@@ -57,6 +69,7 @@ def test_what_is_no_secret_stays_readable() -> None:
         "redis://redis:6379/0 is away",
         "the signature of a link is wrong",
         "the token bucket is empty; tokens=5",
+        "secrets: 3, keys: 2, design: round",
     ):
         assert redacted(text) == text
 

@@ -72,6 +72,19 @@ async def test_a_listed_origin_may_use_a_key_but_no_cookie(open_origin: Open) ->
     assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_a_page_of_a_listed_origin_reads_why_it_was_refused(open_origin: Open) -> None:
+    origin = await open_origin(cors_origins=STRANGER, rate_limit="1/hour")
+    headers = {**origin.key("bob"), "Origin": STRANGER}
+    assert (await origin.http.get("/v1/jobs", headers=headers)).status_code == 200
+    refused = await origin.http.get("/v1/jobs", headers=headers)
+    assert_problem(refused, 429, "rate_limited")
+    assert _cors(refused) == {"access-control-allow-origin": STRANGER}
+    assert "retry-after" in refused.headers["access-control-expose-headers"].lower()
+    other = await origin.http.post("/v1/images", headers={**headers, "Origin": "https://other.example"})
+    assert_problem(other, 403, "forbidden")
+    assert not _cors(other)
+
+
 async def test_pages_run_only_what_comes_from_us(origin: Origin) -> None:
     for path in ("/", "/queue", "/sign-in", "/jobs/0-1", "/docs"):
         answer = await origin.http.get(path)
