@@ -16,8 +16,8 @@ from shared.settings import Settings
 
 #: Owner of all jobs where there are no keys.
 LOCAL: Final = "local"
-#: Cookie of the pages; it holds the key. Over TLS it has the other name, which browsers take from this very host alone,
-#: over TLS (RFC 6265bis, 4.1.3.2): no other host of the domain can lay one in its place, nor who tampers with plain HTTP.
+#: Cookie of the pages; it holds the key. Over TLS it has the other name, which browsers take from this very host alone
+#: (RFC 6265bis, 4.1.3.2): no other host of the domain can lay one in its place, nor who tampers with plain HTTP.
 COOKIE: Final = "darkroom_key"
 SAFE_COOKIE: Final = f"__Host-{COOKIE}"
 #: Under this name the door lays the gate into the scope of each request.
