@@ -81,8 +81,13 @@ async def started(service: str, redis_url: str, tmp_path: Path) -> asyncio.subpr
 
 
 async def ends_with_a_sentence(program: asyncio.subprocess.Process, service: str) -> None:
-    async with asyncio.timeout(60):
-        _, said = await program.communicate()
+    try:
+        async with asyncio.timeout(60):
+            _, said = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
     assert program.returncode == 1
     assert f"{service} cannot run. The blob store of this service is not the one" in said.decode()
     assert "Traceback" not in said.decode()
