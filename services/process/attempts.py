@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 from opentelemetry.trace import Span
 
 from services.process import accounts, obituary, orders, spans
