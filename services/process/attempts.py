@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 from opentelemetry.trace import Span
@@ -116,7 +117,7 @@ class Attempts:
             finally:
                 seats.rise()
             if done is not None:
-                await self._settlement.settle_soon(replace(done, ending=ending))
+                await self._settlement.settle_soon(msgspec.structs.replace(done, ending=ending))
             elif ending.reason == "lost":
                 self._metrics.lost.inc()
         except Exception:

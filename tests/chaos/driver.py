@@ -47,7 +47,7 @@ class Plan:
     gust: float = 1.2
     process: int = 3
     pause: float = 0.05
-    #: Seconds more, at most, until something was taken over and somebody cancelled.
+    #: Seconds in which jobs still come after it, at most, until something was taken over and somebody cancelled.
     longer: float = 0.0
     #: Seconds that everything may take to settle after the storm.
     patience: float = 90.0
@@ -127,10 +127,10 @@ async def _rage(
         sending = asyncio.create_task(senders.run(http=4, stream=2))
         raging = asyncio.create_task(storm.rage(stop))
         await asyncio.wait({sending}, timeout=plan.seconds)
-        if plan.longer:
-            await _until_all_was_met(seen, storm, ledger, plan.longer)
         stop.set()
         await raging
+        if plan.longer:
+            await _until_all_was_met(seen, storm, ledger, plan.longer)
         senders.stop.set()
         await _come_home(sending, plan.patience)
         began = time.monotonic()
@@ -150,7 +150,7 @@ async def _rage(
 
 
 async def _until_all_was_met(seen: Seen, storm: Storm, ledger: Ledger, seconds: float) -> None:
-    """Wait for what chance did not bring, and help it: one process after the other is killed while it is at work."""
+    """Wait for what chance did not bring, and help it: in the calm, a process is killed while it is at work."""
     struck = float("-inf")
 
     def all_was_met() -> bool:
@@ -165,6 +165,7 @@ async def _until_all_was_met(seen: Seen, storm: Storm, ledger: Ledger, seconds: 
     # Who needs it asks the report.
     with suppress(AssertionError):
         await eventually(all_was_met, timeout=seconds)
+    await storm.mend()
 
 
 async def _all_up(fleet: fleets.Fleet) -> None:

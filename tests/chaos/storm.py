@@ -66,6 +66,10 @@ class Storm:
             self._raise_the_dead()
             if not stop.is_set():
                 self._strike(chance)
+        await self.mend()
+
+    async def mend(self) -> None:
+        """Let everybody be up again."""
         for repair in list(self._repairs):
             await repair
         self.fleet.mend()
