@@ -205,11 +205,11 @@ def test_every_field_that_is_written_is_declared_and_every_declared_one_is_writt
 def _fields_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     """Keywords of its calls that log, and keys of the dicts that such a call takes by their name with `**`.
 
-    What a function `about` returns is taken so elsewhere.
+    What a function `about…` returns is taken so elsewhere.
     """
     names = set()
     for node in ast.walk(function):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and function.name == "about":
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and function.name.startswith("about"):
             yield from _texts(node.value)
         match node:
             case ast.Call(ast.Attribute(ast.Name("log"), _) | ast.Attribute(_, "tell_of"), _, words):
