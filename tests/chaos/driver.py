@@ -30,8 +30,8 @@ from tests.support.proxy import Proxy
 from tests.support.receiver import Receiver
 from tests.support.waiting import eventually
 
-#: Seconds after the start of a job from which on its process is surely met at work: most jobs are done sooner.
-_AT_WORK: Final = 0.05
+#: Seconds after the start of a job without an end between which its process is likely met at work.
+_AT_WORK: Final = (0.05, 1.0)
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ async def _rage(
         stop.set()
         await raging
         if plan.longer:
+            await _all_up(fleet)
             await _until_all_was_met(seen, storm, ledger, plan.longer)
         senders.stop.set()
         await _come_home(sending, plan.patience)
@@ -159,7 +160,8 @@ async def _until_all_was_met(seen: Seen, storm: Storm, ledger: Ledger, seconds: 
         now = time.time()
         # What was left by one that was struck needs a lease, and the taker a moment.
         if not taken and now - struck > 1.5 * storm.lease:
-            struck = now if storm.kill_at_work(at_work(seen.events, now=now, longer=_AT_WORK)) else struck
+            pids = at_work(seen.events, since=now - _AT_WORK[1], until=now - _AT_WORK[0])
+            struck = now if storm.kill_at_work(pids) else struck
         return bool(taken) and any(promise.expected == {"cancelled"} for promise in ledger.promises)
 
     # Who needs it asks the report.

@@ -44,13 +44,16 @@ def takeovers(events: Mapping[str, ImageProgress], silenced: Mapping[int, float]
     return found
 
 
-def at_work(events: Mapping[str, ImageProgress], *, now: float, longer: float) -> set[int]:
-    """The processes that started a job more than `longer` seconds before `now` (epoch) and told of no end of it."""
+def at_work(events: Mapping[str, ImageProgress], *, since: float, until: float) -> set[int]:
+    """The processes that started a job between two moments (epoch s) and told of no end of it.
+
+    One that was cancelled has none: what was started long ago tells nothing.
+    """
     ended = {(event.job_id, event.run) for event in events.values() if event.type != "started"}
     return {
         _pid(event.worker)
         for entry_id, event in events.items()
-        if (event.job_id, event.run) not in ended and int(entry_id.split("-")[0]) / 1000 < now - longer
+        if (event.job_id, event.run) not in ended and since < int(entry_id.split("-")[0]) / 1000 < until
     }
 
 
