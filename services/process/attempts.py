@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from msgspec.structs import replace
 from opentelemetry.trace import Span
 
 from services.process import accounts, obituary, orders, spans
