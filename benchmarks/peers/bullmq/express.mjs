@@ -1,4 +1,4 @@
-// The recipe's HTTP hop: Express takes an image, raw or as a form, keeps it in memory and adds a BullMQ job.
+// The recipe's HTTP hop: Express takes an image, raw or as a form, keeps it in a folder and adds a BullMQ job.
 // `node express.mjs REDIS_URL PORT`. Prints `ready`.
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
