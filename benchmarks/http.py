@@ -25,6 +25,7 @@ from shared.service import loop_factory
 #: Requests under way at once.
 CONCURRENCY = 16
 
+_OURS, _THEIRS = "Darkroom", "Express + BullMQ"
 _LENGTH = re.compile(rb"(?i)content-length: (\d+)")
 
 
@@ -87,14 +88,14 @@ def describe(uploads: Uploads) -> list[str]:
             if cost >= 1:
                 rows.append([f"· {part}", "", f"{cost:.0f}"])
     for kind in ("raw", "form"):
-        if f"Express + BullMQ, {kind}" in uploads.rates:
+        if f"{_THEIRS}, {kind}" in uploads.rates:
             ours, theirs = (
                 report.median(uploads.rates[f"{side}, {kind}"]) for side in ("Darkroom", "Express + BullMQ")
             )
             rows.append([f"Darkroom / Express, {kind}", f"{ours / theirs:.2f}", ""])
     return [
         report.conditions("fastapi", "uvicorn", "python-multipart", "redis"),
-        f"{uploads.number:,} uploads of {len(uploads.picture) + 12:,} bytes, {CONCURRENCY} at once, rounds interleaved.",
+        f"{uploads.number:,} uploads of {len(uploads.picture) + 12:,} bytes, {CONCURRENCY} at once; rounds in turns.",
         "",
         *report.table(["uploads accepted", "per second", "µs CPU per upload"], rows),
     ]
