@@ -88,8 +88,8 @@ def test_an_archive_is_saved(stack: Stack, tmp_path: Path, picture: Picture) -> 
         path = tmp_path / "new" / "all.zip"
         assert client.save_archive(submitted.batch, path) == path.stat().st_size
         with zipfile.ZipFile(path) as archive:
-            assert archive.namelist() == ["a.png", "b.png"]
-            assert archive.read("a.png") == client.result(submitted.jobs[0].id)
+            assert archive.namelist() == ["a-flip.png", "b-flip.png"]
+            assert archive.read("a-flip.png") == client.result(submitted.jobs[0].id)
         cut = client.submit(
             [Image(picture(tmp_path / "c.png", seed=8201).read_bytes()[:1500], "cut.png")], filters="sepia"
         )

@@ -71,7 +71,9 @@ def source(name, read=scripts.source):
     text = read(name)
     if name == "project":
         text = text.replace("'traceparent', e.traceparent)", "'traceparent', e.traceparent, 'palette', 'warm')")
-        text = text.replace("set('state', target)", "set('state', target) set('palette', 'warm')")
+        record = "redis.call('HSET', e.key, unpack(fields))"
+        assert record in text
+        text = text.replace(record, f"add(fields, 'palette', 'warm') {record}")
     return text
 
 scripts.source = source
