@@ -39,6 +39,11 @@ _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 _T = TypeVar("_T")
 
 
+def _address(text: str) -> str:
+    """`localhost:8080` is what people type; without a scheme it is plain HTTP."""
+    return (text if "://" in text else f"http://{text}").rstrip("/")
+
+
 class ClientBase:
     """The service's address, time limits, and one method per call that returns the call undriven."""
 
@@ -50,7 +55,7 @@ class ClientBase:
         `key` is an API key, else the one in DARKROOM_API_KEY, or in the file that DARKROOM_API_KEY_FILE names.
         `timeout` is in seconds and bounds each wait for the network, `retry_for` all tries of one call.
         """
-        self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
+        self.url = _address(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL)
         #: Seconds that all tries of one call may take; can be changed at any time.
         self.retry_for = retry_for
         self._options: dict[str, Any] = {

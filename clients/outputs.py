@@ -22,6 +22,8 @@ _WRITTEN: Final = ("image/jpeg", "image/png", "image/webp", "image/avif")
 #: Suffix of the file name by format.
 FORMATS: Final = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
 _FORMAT_OF_SUFFIX: Final = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp", "avif": "avif"}
+#: Suffixes of pictures that are never written.
+_ONLY_READ: Final = ("tif", "tiff", "gif", "bmp", "heic", "heif", "jp2", "svg", "psd")
 _IN_FOLDER: Final = "{dir}/{stem}-{chain}.{ext}"
 _FIELDS: Final = ("stem", "chain", "ext", "dir", "index")
 #: Longest text of a chain in a file name.
@@ -73,6 +75,8 @@ def plan(inputs: Sequence[Input], output: str, chain: str, wanted: str | None) -
             raise BadOutput(f"{output} is one file, but there are {len(inputs)} pictures; name a folder or a template.")
         _check_suffix(suffix, wanted)
         return Plan([Path(output)] * len(inputs), wanted or _FORMAT_OF_SUFFIX[suffix])
+    if suffix in _ONLY_READ and "{" not in output and not output.endswith("/") and not Path(output).is_dir():
+        raise BadOutput(f"{output}: results are jpeg, png, webp or avif. A folder of this name ends with a slash.")
     template = output if "{" in output else f"{output.rstrip('/') or '/'}/{_IN_FOLDER}"
     paths = [_filled(template, one, index, chain, wanted) for index, one in enumerate(inputs, 1)]
     _check_distinct(paths, inputs)

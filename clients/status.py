@@ -20,6 +20,13 @@ from shared.errors import Expired, NotFound
 _WIDE: Final = 400
 #: Columns from which a line has room for a second id of 40 letters.
 _TWO_IDS: Final = 140
+#: Columns from which it has room for filters, and for an error beside the rest.
+_FILTERS_TOO: Final = 120
+_ERRORS_BESIDE: Final = 200
+#: Columns of the longest state, of a span of time, and of a name that takes more lines.
+_LONGEST_STATE: Final = 10
+_AGE: Final = 6
+_SHORTEST_NAME: Final = 8
 STYLES: Final = {"done": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan", "queued": "dim"}
 
 
@@ -42,7 +49,7 @@ def show(
         for job in jobs:
             write_json(msgspec.to_builtins(job))
     elif jobs:
-        console.print(table(jobs, batches=batch is None and fits_batches(console)))
+        console.print(table(jobs, width=console.width, batches=batch is None))
     errors = Console(stderr=True)
     for line in unknown:
         errors.print(line, highlight=False, markup=False)
@@ -51,32 +58,43 @@ def show(
     return 1 if unknown else 0
 
 
-def table(jobs: Sequence[Job], *, batches: bool = False) -> Table:
-    """Jobs as rows, with their batches where wanted."""
+def table(jobs: Sequence[Job], *, width: int, batches: bool = False) -> Table:
+    """Jobs as rows of so many columns: where these do not suffice, without their filters and their batches.
+
+    An id or a state that is cut leads nowhere, so names, filters and errors take more lines instead.
+    """
+    filters, beside, batches = width >= _FILTERS_TOO, width >= _ERRORS_BESIDE, batches and width >= _TWO_IDS
     rows = Table(box=None, pad_edge=False)
-    for name in ("JOB", "STATE", "NAME", "FILTERS", "AGE", "TOOK", *(["BATCH"] if batches else [])):
-        rows.add_column(name, no_wrap=True)
-    # An id that is cut leads nowhere, so a long error takes more lines instead.
-    rows.add_column("")
-    now = datetime.now(UTC)
+    rows.add_column("JOB", overflow="fold", min_width=max([len(job.id) for job in jobs], default=0))
+    rows.add_column("STATE", no_wrap=True, min_width=_LONGEST_STATE)
+    rows.add_column("NAME", overflow="fold", min_width=_SHORTEST_NAME)
+    if filters:
+        rows.add_column("FILTERS", overflow="fold")
+    rows.add_column("AGE", no_wrap=True, min_width=_AGE)
+    rows.add_column("TOOK", no_wrap=True, min_width=_AGE)
+    if batches:
+        rows.add_column("BATCH", no_wrap=True)
+    if beside:
+        rows.add_column("", overflow="fold")
     for job in jobs:
-        took = "" if job.seconds is None else f"{job.seconds:.2f} s"
-        rows.add_row(
-            job.id,
-            Text(job.state, style=STYLES.get(job.state, "")),
-            Text(job.name or job.source or job.id),
-            Text(short_form(job.filters) or "-"),
-            age((now - job.created).total_seconds()) if job.created else "",
-            took,
-            *([Text(job.batch or "-")] if batches else []),
-            Text(f"{job.error.code}: {job.error.message}" if job.error else "", style="red"),
-        )
+        rows.add_row(*_cells(job, filters=filters, batch=batches, beside=beside))
     return rows
 
 
-def fits_batches(console: Console) -> bool:
-    """Whether a line has room for two ids."""
-    return console.width >= _TWO_IDS
+def _cells(job: Job, *, filters: bool, batch: bool, beside: bool) -> list[Text]:
+    error = Text(f"{job.error.code}: {job.error.message}" if job.error else "", style="red")
+    passed = age((datetime.now(UTC) - job.created).total_seconds()) if job.created else ""
+    return [
+        # Below the id is the only room that most terminals have.
+        Text("\n").join([Text(job.id), error]) if error and not beside else Text(job.id),
+        Text(job.state, style=STYLES.get(job.state, "")),
+        Text(job.name or job.source or job.id),
+        *([Text(short_form(job.filters) or "-")] if filters else []),
+        Text(passed),
+        Text("" if job.seconds is None else f"{job.seconds:.2f} s"),
+        *([Text(job.batch or "-")] if batch else []),
+        *([error] if beside else []),
+    ]
 
 
 def wide_console() -> Console:

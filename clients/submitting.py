@@ -64,6 +64,9 @@ class Submitting:
 
         Raises Unreachable, and the service's error when it refuses more than single images.
         """
+        if not items:
+            # Not one of the files is a picture, which was told when they were found.
+            return
         self._left = len(items)
         await self._check_journal()
         requests = iter(list(_requests(items)))

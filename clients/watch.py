@@ -15,7 +15,7 @@ from rich.text import Text
 from clients.display import write_json, write_lines
 from clients.errors import WrongUsage
 from clients.models import Job
-from clients.status import STYLES, fits_batches, table
+from clients.status import STYLES, table
 from clients.synchronous import Client
 
 #: Jobs that the live table shows; the others are counted.
@@ -114,7 +114,7 @@ def _show(changes: Iterator[Job], seen: Seen, *, batches: bool) -> None:
 
     def view() -> Group:
         with lock:
-            return _view(seen.jobs, seen.states, batches=batches and fits_batches(console))
+            return _view(seen.jobs, seen.states, width=console.width, batches=batches)
 
     with Live(console=console, get_renderable=view, refresh_per_second=8):
         for job in changes:
@@ -122,7 +122,7 @@ def _show(changes: Iterator[Job], seen: Seen, *, batches: bool) -> None:
                 seen.take(job)
 
 
-def _view(jobs: list[Job], states: Counter[str], *, batches: bool) -> Group:
+def _view(jobs: list[Job], states: Counter[str], *, width: int, batches: bool) -> Group:
     """Those under way first, then the newest, and how many there are in each state."""
     shown = sorted(jobs, key=lambda job: (job.terminal, job.id))
     under_way = [job for job in shown if not job.terminal]
@@ -130,4 +130,4 @@ def _view(jobs: list[Job], states: Counter[str], *, batches: bool) -> Group:
     counts = Text()
     for state, count in sorted(states.items()):
         counts.append(f"{count} {state}  ", style=STYLES.get(state, ""))
-    return Group(table([*under_way, *ended][:_ROWS], batches=batches), counts)
+    return Group(table([*under_way, *ended][:_ROWS], width=width, batches=batches), counts)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from clients.api import Client
 from clients.errors import WrongUsage
 from clients.inputs import find
 from clients.outputs import BadOutput, plan
@@ -65,3 +66,8 @@ def test_an_address_without_a_suffix_needs_a_format(path: str) -> None:
         plan(inputs, "out", "flip", None)
     (target,) = plan(inputs, "out", "flip", "webp").paths
     assert target in (Path("out/image-flip.webp"), Path("out/7-flip.webp"))
+
+
+def test_an_address_without_a_scheme_is_plain_http() -> None:
+    with Client("localhost:8080/") as client:
+        assert client.url == "http://localhost:8080"

@@ -64,6 +64,8 @@ def test_an_existing_folder_with_a_suffix_is_a_folder(tmp_path: Path) -> None:
         ("{stem", "no template"),
         ("{}", "knows {stem}"),
         ("{stem.__class__}", "knows {stem}"),
+        ("out.tiff", "results are jpeg, png, webp or avif"),
+        ("new/out.GIF", "a slash"),
     ],
 )
 def test_an_output_that_cannot_be_meant_is_refused(output: str, says: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
+import pytest
 
 from clients.api import Client
 from tests.clients.command import Command
@@ -163,3 +164,14 @@ def test_downloads_leave_nothing_beside_them(command: Command, picture: Picture)
     picture(command.folder / "in" / "cat.png")
     command("submit", "in", "-o", "out")
     assert [path.name for path in (command.folder / "out").iterdir()] == ["cat-plain.png"]
+
+
+@pytest.mark.parametrize("arguments", [("bad.jpg",), ("bad.jpg", "-o", "out/"), ("-",), ("-", "--json")])
+@pytest.mark.parametrize("data", [b"not a picture", b""], ids=["not a picture", "nothing"])
+def test_where_nothing_is_a_picture_that_is_told_and_over(
+    command: Command, arguments: tuple[str, ...], data: bytes
+) -> None:
+    (command.folder / "bad.jpg").write_bytes(data)
+    outcome = command("submit", *arguments, "-f", "sepia", stdin=data, timeout=30)
+    assert outcome.code == 1
+    assert "failed" in outcome.text + outcome.errors

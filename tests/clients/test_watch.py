@@ -9,6 +9,7 @@ from rich.console import Console
 from clients.models import Failure, Job
 from clients.status import table
 from clients.watch import Seen
+from shared.chain import parse_chain
 from tests.clients.command import Command, plain
 
 
@@ -38,14 +39,22 @@ def test_a_job_that_runs_again_counts_as_it_ended_last() -> None:
     assert seen.states == Counter(done=1)
 
 
-def test_no_id_is_cut_for_the_sake_of_a_long_error() -> None:
+@pytest.mark.parametrize("width", [80, 100, 120, 140, 400])
+def test_no_id_and_no_state_is_cut_for_the_sake_of_anything_long(width: int) -> None:
     ids = [f"0-01a20e88-4d7c-738b-851b-{number:012}" for number in range(2)]
-    console = Console(width=140, record=True)
+    console = Console(width=width, record=True)
     error = Failure(code="invalid_event", message="It is not an event. " * 20)
-    console.print(table([Job(id=ids[0], state="failed", name="cat.png", error=error), Job(id=ids[1], state="done")]))
+    chain = parse_chain("saturation:amount=0.6,sepia:intensity=0.35,brighten:amount=12,blur:size=3")
+    jobs = [
+        Job(id=ids[0], state="failed", name="cat.png", error=error),
+        Job(id=ids[1], state="processing", name="a-holiday-in-the-mountains.jpg", filters=chain, batch=ids[0]),
+    ]
+    console.print(table(jobs, width=width, batches=True))
     shown = console.export_text()
     assert all(job_id in shown for job_id in ids)
     assert "failed" in shown
+    assert "processing" in shown
+    assert "invalid_event" in shown
 
 
 @pytest.mark.parametrize("arguments", [(), ("0-a",), ("--batch", "b")])
