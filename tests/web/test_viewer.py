@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import cv2
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -67,9 +68,16 @@ def test_the_picture_zooms_by_buttons_keys_and_wheel(developed: Studio) -> None:
     assert _zoom(developed) > 2
 
 
-def test_real_pixels_put_one_pixel_on_one(studio: Studio, photos: list[Path]) -> None:
+@pytest.mark.parametrize("size", [None, (100, 80)], ids=["larger than the stage", "smaller"])
+def test_real_pixels_put_one_pixel_on_one(
+    studio: Studio, photos: list[Path], tmp_path: Path, size: tuple[int, int] | None
+) -> None:
+    picture = photos[0]
+    if size is not None:
+        picture = tmp_path / "small.png"
+        cv2.imwrite(str(picture), cv2.resize(cv2.imread(str(photos[0])), size))
     studio.open("?chain=negative")
-    studio.choose(photos[0])
+    studio.choose(picture)
     studio.wait_developed(1)
     expect(studio.compares).to_be_visible()
     text = studio.page.locator(".zoom-text")

@@ -122,7 +122,9 @@ export class Compare {
       this.stage.clientWidth / picture.naturalWidth,
       this.stage.clientHeight / picture.naturalHeight,
     );
-    this.zoom.to(1 / fitted / devicePixelRatio);
+    // A picture that is smaller than the stage is enlarged when it is fitted, so its own size is farther out.
+    const scale = 1 / fitted / devicePixelRatio;
+    this.zoom.to(scale, 0, 0, Math.min(1, scale));
   }
 }
 

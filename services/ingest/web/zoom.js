@@ -23,9 +23,9 @@ export class Zoom {
     stage.addEventListener("dblclick", (event) => this.to(this.scale > 1 ? 1 : 3, ...this.#point(event)));
   }
 
-  /** Zooms so that the point (CSS pixels from the centre of the stage) stays where it is. */
-  to(scale, pointX = 0, pointY = 0) {
-    const next = Math.min(LARGEST, Math.max(1, scale));
+  /** Zooms so that the point (CSS pixels from the centre of the stage) stays where it is; no farther out than `least`. */
+  to(scale, pointX = 0, pointY = 0, least = 1) {
+    const next = Math.min(LARGEST, Math.max(least, scale));
     const ratio = next / this.scale;
     this.#x = pointX - (pointX - this.#x) * ratio;
     this.#y = pointY - (pointY - this.#y) * ratio;
@@ -39,8 +39,8 @@ export class Zoom {
 
   #settle() {
     const { clientWidth, clientHeight } = this.stage;
-    const reachX = (clientWidth * (this.scale - 1)) / 2;
-    const reachY = (clientHeight * (this.scale - 1)) / 2;
+    const reachX = Math.max(0, (clientWidth * (this.scale - 1)) / 2);
+    const reachY = Math.max(0, (clientHeight * (this.scale - 1)) / 2);
     this.#x = Math.min(reachX, Math.max(-reachX, this.#x));
     this.#y = Math.min(reachY, Math.max(-reachY, this.#y));
     this.onChange({ scale: this.scale, x: this.#x, y: this.#y });
