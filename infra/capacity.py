@@ -27,8 +27,9 @@ MEASURED: Final[Mapping[str, str]] = {
     "process_ms": _IMAGES + r"process \|  \|  \| ([\d.,]+) \|",
     "children_ms": _IMAGES + r"process's children \|  \|  \| ([\d.,]+) \|",
     "results_ms": _IMAGES + r"results \|  \|  \| ([\d.,]+) \|",
-    "server_us": r"\| · server \|  \| ([\d.,]+) \|",
-    "results_us": r"\| · results \|  \| ([\d.,]+) \|",
+    # The table of jobs tells tenths, that of uploads does not.
+    "server_us": r"\| · server \|  \| (\d+\.\d) \|",
+    "results_us": r"\| · results \|  \| (\d+\.\d) \|",
     "ingest_us": r"A 20 KB upload costs ingest about ([\d.,]+) µs",
     "child_mib": r"Resident memory of a child: ([\d.,]+) MiB",
     "traced_us": r"\| traced: .*? \| \d+–([\d.,]+) \|",
