@@ -106,4 +106,7 @@ class Developer:
         for order, key in rest:
             if key is not None and key in stored:
                 done.append(self._settlement.processed(order, spans.begin(order), stored[key], cached=True))
+        if stored:
+            # In the order of the stream again, in which the script looks for them.
+            done.sort(key=lambda one: one.order.entry.number)
         return done, [order for order, key in rest if key not in stored]
