@@ -1,6 +1,7 @@
 """Fixtures that every test folder may use. A missing real part skips here and fails in CI (see `support.parts`)."""
 
 import shutil
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ CHROMIUM_OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start hear of Ctrl-C: a shell's background job ignores it, and so do its children."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
