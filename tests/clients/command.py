@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -75,7 +75,8 @@ class Command:
 
     def in_terminal(self, *arguments: str | Path, columns: int = 100) -> Outcome:
         """Run it in a pseudo-terminal and return all that it showed there."""
-        return self.start_in_terminal(*arguments, columns=columns).end()
+        with self.start_in_terminal(*arguments, columns=columns) as terminal:
+            return terminal.end()
 
     def start_in_terminal(self, *arguments: str | Path, columns: int = 100) -> "Terminal":
         """Start it in a pseudo-terminal that is its own, so that Ctrl-C there reaches it."""
@@ -100,20 +101,29 @@ class Command:
 
 
 class Terminal:
-    """A command that runs in a pseudo-terminal; `descriptor` is our end of it."""
+    """A command that runs in a pseudo-terminal; `descriptor` is our end of it. It does not outlive its block."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
         self._pieces: list[bytes] = []
 
-    def wait_for(self, text: str, timeout: float = 30) -> None:
-        """Read on until the command has shown `text`, whatever colours and movements are in between."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._descriptor)
+
+    def wait_for(self, pattern: str, timeout: float = 30) -> None:
+        """Read on until what the command has shown matches, whatever colours and movements are in between."""
         deadline = time.monotonic() + timeout
-        while text not in plain(self._shown):
+        while not re.search(pattern, plain(self._shown)):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._descriptor], [], [], left)[0] or not self._read():
-                raise AssertionError(f"{text!r} was not shown: {plain(self._shown)}")
+                raise AssertionError(f"{pattern!r} was not shown: {plain(self._shown)}")
 
     def press(self, keys: bytes) -> None:
         os.write(self._descriptor, keys)
@@ -122,7 +132,6 @@ class Terminal:
         """Read all that is shown until the command ends."""
         while self._read():
             pass
-        os.close(self._descriptor)
         return Outcome(self._process.wait(60), b"", "", self._shown)
 
     @property

@@ -90,11 +90,11 @@ def test_no_picture_becomes_two_jobs(command: Command, folder: Path, network: On
 def test_ctrl_c_in_a_terminal_and_the_same_command_again_send_nothing_twice(
     command: Command, folder: Path, network: OneUpload
 ) -> None:
-    terminal = command.start_in_terminal(*RUN[:-1])
-    # The first request was accepted, and the second is stuck: of both, eight pictures have a line of their own.
-    terminal.wait_for("and 120 more")
-    terminal.press(b"\x03")
-    outcome = terminal.end()
+    with command.start_in_terminal(*RUN[:-1]) as terminal:
+        # The first request was accepted, and the second is stuck: of both, eight pictures have a line of their own.
+        terminal.wait_for("and 120 more")
+        terminal.press(b"\x03")
+        outcome = terminal.end()
     assert (outcome.code, "Traceback" in outcome.shown) == (130, False)
     assert "Interrupted; the same command goes on where this one stopped." in plain(outcome.shown)
     assert "watch --batch cli-" in plain(outcome.shown)

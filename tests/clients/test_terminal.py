@@ -51,14 +51,14 @@ def test_watch_of_everything_shows_what_comes_until_ctrl_c(command: Command, pic
     picture(command.folder / "early.png", seed=2200)
     picture(command.folder / "late.png", seed=2201)
     early = command("submit", "early.png", "-f", "flip", "--json").documents[0]["id"]
-    terminal = command.start_in_terminal("watch", columns=140)
-    terminal.wait_for(early)
+    with command.start_in_terminal("watch", columns=140) as terminal:
+        terminal.wait_for(early)
 
-    late = command("submit", "late.png", "-f", "emboss", "--json").documents[0]["id"]
-    terminal.wait_for(f"{late}  done")
-    terminal.press(b"\x03")
+        late = command("submit", "late.png", "-f", "emboss", "--json").documents[0]["id"]
+        terminal.wait_for(rf"{late}\s+done")
+        terminal.press(b"\x03")
 
-    outcome = terminal.end()
+        outcome = terminal.end()
     assert outcome.code == 130
     assert "Traceback" not in outcome.shown
     # The cursor that the live table hides is there again.
