@@ -31,7 +31,7 @@ from tests.support.receiver import Receiver
 from tests.support.waiting import eventually
 
 #: Seconds after the start of a job without an end between which its process is likely met at work.
-_AT_WORK: Final = (0.05, 1.0)
+_AT_WORK: Final = (0.1, 1.0)
 
 
 @dataclass(frozen=True)
