@@ -18,7 +18,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from infra.ports import free_port
-from infra.server import ALLOCATOR, valkey_binary
+from infra.server import allocator, valkey_binary
 
 #: The configuration that the product gives its server: append-only file, synced every second.
 _CONFIG = Path(__file__).parents[1] / "infra" / "redis" / "redis.conf"
@@ -101,7 +101,7 @@ def server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """A Valkey as the product runs it, with its append-only file in `folder`, synced every second."""
     port = free_port("127.0.0.1")
     command = [str(valkey_binary()), str(_CONFIG), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **ALLOCATOR})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **allocator()})
     url = f"redis://127.0.0.1:{port}/0"
     try:
         with Redis.from_url(url, retry=Retry(ConstantBackoff(0.02), 250)) as client:

@@ -14,7 +14,7 @@ import psutil
 
 from infra import bound
 from infra.ports import free_port
-from infra.server import valkey_binary
+from infra.server import allocator, valkey_binary
 
 REDIS_CONFIG: Final = Path(bound.__file__).with_name("redis") / "redis.conf"
 #: Seconds that a member may take to end after SIGTERM.
@@ -154,7 +154,8 @@ def build(folder: Path, server: str, *, process: int, ingest: int, results: int,
     port = free_port("127.0.0.1")
     url = f"redis://127.0.0.1:{port}/0"
     command = [server or str(valkey_binary()), str(REDIS_CONFIG), "--port", str(port), "--bind", "127.0.0.1"]
-    redis = Member("server", "server", [*command, "--dir", str(folder / "redis")], {}, folder / "server.log")
+    command += ["--dir", str(folder / "redis")]
+    redis = Member("server", "server", command, {} if server else allocator(), folder / "server.log")
     shared = {
         "DARKROOM_REDIS_URL": url,
         "DARKROOM_BLOB_URL": (folder / "blobs").as_uri(),

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -180,6 +181,13 @@ def test_the_queue_of_the_machine_is_closed_to_its_other_users(stack: Stack) -> 
         assert settings["maxmemory-policy"] == "noeviction"
     secrets = [stack.data_dir / "redis" / "redis.conf", stack.data_dir / "addresses.json", stack.data_dir / "redis"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere its allocator is the system's")
+def test_the_queue_of_the_machine_has_a_fast_allocator(stack: Stack) -> None:
+    with Redis.from_url(stack.redis_url) as redis:
+        server = psutil.Process(redis.info("server")["process_id"])
+    assert any("libmimalloc" in region.path for region in server.memory_maps())
 
 
 def test_two_answers_to_one_question_end_the_start(tmp_path: Path) -> None:
