@@ -25,7 +25,7 @@ _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FilterSpec = dict[str, Any]
 
 
-class Output(msgspec.Struct, omit_defaults=True, frozen=True):
+class Output(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """How the developed picture is written.
 
     `format` is one of jpeg, png, webp, avif; none means the source's own format, or png where Darkroom does not
@@ -45,7 +45,7 @@ class Output(msgspec.Struct, omit_defaults=True, frozen=True):
     frames: str = "first"
 
 
-class ImageUploaded(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+class ImageUploaded(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True, gc=False):
     """A picture to develop. Only `source` is needed: the key of the picture inside the blob store."""
 
     source: str
@@ -68,7 +68,7 @@ class ImageUploaded(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=Tru
     bytes_in: int | None = None
 
 
-class Result(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+class Result(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True, gc=False):
     """The stored picture: its blob key, media type and size in bytes and pixels."""
 
     key: str
@@ -78,14 +78,14 @@ class Result(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
     height: int
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a job failed: a code of `shared.errors` and a message that is safe to show."""
 
     code: str
     message: str
 
 
-class ImageProgress(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+class ImageProgress(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True, gc=False):
     """One step on the way of a job, told by the process service.
 
     `upload` repeats the event that caused it, so that the projection can record jobs that were published straight

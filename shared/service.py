@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from shared import telemetry
+from shared import garbage, telemetry
 from shared.guarded import Guarded
 from shared.health import Health, admin_app
 from shared.schema import WrongSchema
@@ -101,6 +101,7 @@ async def serve(services: Sequence[Service], *, app: Any | None, host: str, port
         if app is not None and port is not None:
             public = Server(app, host, port)
             await public.start()
+        garbage.spare_what_lasts()
         log.info("ready", admin_ports=[server.port for server in servers], port=public.port if public else None)
         await _stopped(services, stop)
     finally:

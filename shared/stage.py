@@ -49,7 +49,7 @@ _FIELDS_KEPT: Final = 256
 _OUR_FIELDS: Final = (b"data", b"traceparent", b"tracestate")
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What came of one entry: the event to publish and the trace context it carries."""
 
     entry: Entry

@@ -26,7 +26,7 @@ _UNCHANGED: Final = {written: (Output(), Output(format=written)) for written in 
 BEGUN: Final = ("started", "tried")
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """One job as read from its entry. `parent` is the span that the entry names, invalid when it names none."""
 
     source: Source

@@ -35,7 +35,7 @@ class Ending(msgspec.Struct):
     reason: Reason | None = None
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """A job that is finished, ready to be settled. `fresh` is a result that `Facts` does not know yet.
 
     A renewal may tell its `ending` even now.

@@ -34,7 +34,7 @@ _CODES: Final = frozenset({DarkroomError.code, *(error.code for error in every_e
 _OUTCOMES: Final = ("repeated", "ignored", "applied")
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One readable entry: the event and where it leads."""
 
     entry: Entry
