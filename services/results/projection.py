@@ -18,7 +18,7 @@ from services.results.metrics import ResultsMetrics
 from shared import dead_letters, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, InvalidEvent, every_error
-from shared.events import ImageProgress, decode_progress, encode
+from shared.events import ImageProgress, ImageUploaded, decode_progress, encode
 from shared.metrics import priority
 from shared.outage import Outage
 from shared.scripts import RedisClient
@@ -74,26 +74,44 @@ class Projection:
         if steps:
             traces = [_traced(source, step) for step in steps]
             try:
-                outcomes = await self.outage.persist(
-                    self._project, keys=_keys(source, steps), args=self._arguments(source, steps, traces)
-                )
+                names, arguments = self._call(source, steps, traces)
+                outcomes = await self.outage.persist(self._project, keys=names, args=arguments)
             except Exception as error:
                 _end(traces, error)
                 raise
             _end(traces)
             self._note(steps, outcomes)
 
-    def _arguments(self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]) -> list[Any]:
+    def _call(
+        self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]
+    ) -> tuple[list[str], list[Any]]:
+        """The keys and arguments of project.lua, in the order that it describes."""
+        partition = source.partition
+        names = [
+            source.stream,
+            keys.version(partition),
+            keys.owners(partition),
+            keys.hooks(partition),
+            keys.tally(partition, time.time()),
+        ]
         arguments: list[Any] = [
             source.group,
-            keys.changes(source.partition),
+            keys.changes(partition),
             keys.LIVE_TTL,
             self._retention,
             keys.TALLY_TTL,
         ]
+        numbers: dict[_Request, int] = {}
+        described: list[Any] = []
         for step, traced in zip(steps, traces, strict=True):
-            arguments += _describe(step, traced)
-        return arguments
+            described.append(numbers.setdefault(_request(step.event.upload), len(numbers) + 1))
+            described += _describe(step, traced)
+        arguments.append(len(numbers))
+        for request in numbers:
+            names += request.keys(partition)
+            arguments += request
+        names += [keys.job(partition, step.event.job_id) for step in steps]
+        return names, arguments + described
 
     async def _bury(self, source: Source, entry: Entry, error: InvalidEvent) -> None:
         owner = dead_letters.owner_told(entry.fields)
@@ -158,45 +176,39 @@ def created_at(job_id: str, fallback: int) -> int:
     return fallback
 
 
-def _keys(source: Source, steps: Sequence[Step]) -> list[str]:
-    partition = source.partition
-    names = [
-        source.stream,
-        keys.version(partition),
-        keys.owners(partition),
-        keys.hooks(partition),
-        keys.tally(partition, time.time()),
-    ]
-    for step in steps:
-        upload = step.event.upload
-        job = keys.job(partition, step.event.job_id)
-        names += [
-            job,
-            keys.index(partition, upload.owner),
-            keys.batch(partition, upload.batch) if upload.batch else job,
-            keys.batch_jobs(partition, upload.batch) if upload.batch else job,
-        ]
-    return names
+class _Request(NamedTuple):
+    """What the jobs of one request have in common, as project.lua takes it; empty what is not there."""
+
+    owner: str
+    batch: str
+    expected: int | str
+    webhook: str
+
+    def keys(self, partition: int) -> tuple[str, str, str]:
+        index = keys.index(partition, self.owner)
+        if not self.batch:
+            return index, index, index
+        return index, keys.batch(partition, self.batch), keys.batch_jobs(partition, self.batch)
+
+
+def _request(upload: ImageUploaded) -> _Request:
+    return _Request(upload.owner, upload.batch or "", upload.expected or "", upload.webhook or "")
 
 
 def _describe(step: Step, traced: "_Traced") -> tuple[Any, ...]:
-    """The arguments of one entry, in the order that project.lua describes."""
-    event, upload, fields = step.event, step.event.upload, step.entry.fields
+    """The arguments of one entry behind the number of its request."""
+    event = step.event
     return (
         step.entry.id,
         event.type,
         event.job_id,
         event.run,
-        upload.owner,
-        upload.batch or "",
-        upload.expected or "",
         created_at(event.job_id, step.at),
         step.at,
         event.attempt,
-        traced.trace_id,
+        encode(event.upload) if event.type == "started" else step.entry.fields[b"data"],
         event.error.code if event.error else "",
-        encode(upload) if event.type == "started" else fields[b"data"],
-        upload.webhook or "",
+        traced.trace_id,
         traced.traceparent,
     )
 

@@ -19,7 +19,7 @@ class ResultsSettings(AccessSettings, StageSettings):
         8082, description="HTTP port when the service runs alone; 0 picks a free one."
     )
     results_lanes: int = Field(2, ge=1, le=64, description="Batches of progress events in work at the same time.")
-    results_batch: int = Field(64, ge=1, le=1000, description="Progress events in one batch at most.")
+    results_batch: int = Field(256, ge=1, le=1000, description="Progress events in one batch at most.")
     retention_jobs: int = Field(
         100_000, ge=1, description="Finished jobs kept per owner and partition; older ones go before their time."
     )

@@ -2,12 +2,14 @@
 -- Project a batch of progress entries of one partition into the state of their jobs.
 --
 -- KEYS  1 progress stream   2 version counter   3 set of owners   4 hooks stream   5 tally of now
---       then four per entry: job hash, index of its owner, batch hash, jobs of the batch (the job hash where none)
+--       then three per request: index of its owner, batch hash, jobs of the batch (the index where there is none)
+--       then the job hash of each entry
 -- ARGV  1 group   2 channel of changes   3 seconds a live job is kept   4 seconds a finished job is kept
---       5 seconds a tally is kept
---       then fifteen per entry: entry id, type (started, processed, failed), job id, run, owner, batch, expected,
---       created (ms, for a job not known yet), at (ms), attempt, trace id, code, document (started: the upload event,
---       else the progress event), webhook, traceparent; what is not there is empty
+--       5 seconds a tally is kept   6 number of requests
+--       then four per request, which its jobs have in common: owner, batch, expected, webhook
+--       then twelve per entry: number of its request, entry id, type (started, processed, failed), job id, run,
+--       created (ms, for a job not known yet), at (ms), attempt, document (started: the upload event, else the progress
+--       event), code, trace id, traceparent; what is not there is empty
 -- Returns three numbers per entry: 0 acknowledged before, 1 changed nothing, 2 changed the job; its creation in ms; and 1 if
 -- its record says that it is of low priority, else 0.
 --
@@ -64,24 +66,25 @@ local function count(e, change, ended)
     sum = {change = 0, ended = false}
     batches[e.batch_key], batches[#batches + 1] = sum, sum
   end
-  sum.change, sum.ended, sum.e = sum.change + change, sum.ended or ended, e
+  sum.change, sum.ended = sum.change + change, sum.ended or ended
+  sum.batch_key, sum.batch_jobs, sum.batch = e.batch_key, e.batch_jobs, e.batch
+  sum.run, sum.owner, sum.traceparent = e.run, e.owner, e.traceparent
   sum.webhook = sum.webhook or (e.webhook ~= '' and e.webhook)
 end
 
 local function close(sum)
-  local e = sum.e
-  local terminal = redis.call('HINCRBY', e.batch_key, 'terminal', sum.change)
-  local facts = redis.call('HMGET', e.batch_key, 'total', 'expected', 'webhook')
+  local terminal = redis.call('HINCRBY', sum.batch_key, 'terminal', sum.change)
+  local facts = redis.call('HMGET', sum.batch_key, 'total', 'expected', 'webhook')
   if sum.webhook and not facts[3] then
-    redis.call('HSET', e.batch_key, 'webhook', sum.webhook)
+    redis.call('HSET', sum.batch_key, 'webhook', sum.webhook)
     facts[3] = sum.webhook
   end
   local complete = terminal >= tonumber(facts[1] or '0') and terminal >= tonumber(facts[2] or '0')
   if sum.ended and complete and facts[3] then
-    tell(e, 'batch.completed', e.batch, facts[3])
+    tell(sum, 'batch.completed', sum.batch, facts[3])
   end
-  redis.call('EXPIRE', e.batch_key, complete and kept or live)
-  redis.call('EXPIRE', e.batch_jobs, complete and kept or live)
+  redis.call('EXPIRE', sum.batch_key, complete and kept or live)
+  redis.call('EXPIRE', sum.batch_jobs, complete and kept or live)
 end
 
 local function add(fields, name, value)
@@ -166,20 +169,30 @@ local function apply(e)
   return 2, created, bulk
 end
 
-local entries, key = {}, 6
-for i = 6, #ARGV, 15 do
-  entries[#entries + 1] = ARGV[i]
-  local outcome, created, bulk = apply({
-    key = KEYS[key], index = KEYS[key + 1], batch_key = KEYS[key + 2], batch_jobs = KEYS[key + 3],
-    entry = ARGV[i], type = ARGV[i + 1], job = ARGV[i + 2], run = ARGV[i + 3], owner = ARGV[i + 4],
-    batch = ARGV[i + 5], expected = ARGV[i + 6], created = ARGV[i + 7], at = ARGV[i + 8], attempt = ARGV[i + 9],
-    trace = ARGV[i + 10], code = ARGV[i + 11], document = ARGV[i + 12], webhook = ARGV[i + 13],
-    traceparent = ARGV[i + 14],
-  })
+local requests, arg, key = {}, 7, 6
+for number = 1, tonumber(ARGV[6]) do
+  requests[number] = {
+    owner = ARGV[arg], batch = ARGV[arg + 1], expected = ARGV[arg + 2], webhook = ARGV[arg + 3],
+    index = KEYS[key], batch_key = KEYS[key + 1], batch_jobs = KEYS[key + 2],
+  }
+  arg, key = arg + 4, key + 3
+end
+local entries = {}
+-- One table for all, which the one entry fills that is looked at: a thousand of them a second would be garbage.
+local e = {}
+for i = arg, #ARGV, 12 do
+  local request = requests[tonumber(ARGV[i])]
+  e.owner, e.batch, e.expected, e.webhook = request.owner, request.batch, request.expected, request.webhook
+  e.index, e.batch_key, e.batch_jobs = request.index, request.batch_key, request.batch_jobs
+  e.key, e.entry, e.type, e.job, e.run = KEYS[key], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  e.created, e.at, e.attempt, e.document = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
+  e.code, e.trace, e.traceparent = ARGV[i + 9], ARGV[i + 10], ARGV[i + 11]
+  entries[#entries + 1] = e.entry
+  local outcome, created, bulk = apply(e)
   outcomes[#outcomes + 1] = outcome
   outcomes[#outcomes + 1] = tonumber(created)
   outcomes[#outcomes + 1] = bulk == '1' and 1 or 0
-  key = key + 4
+  key = key + 1
 end
 if #entries > 0 then
   redis.call('XACK', KEYS[1], group, unpack(entries))

@@ -77,7 +77,7 @@ async def test_a_slow_image_counts_at_once_and_fast_ones_bit_by_bit() -> None:
 
 async def test_batches_that_need_no_pool_are_doubled() -> None:
     door = PoolDoor(1)
-    assert [await read(door, seated=0) for _ in range(8)] == [2, 2, 4, 8, 16, 32, 64, MOST]
+    assert [await read(door, seated=0) for _ in range(10)] == [2, 2, 4, 8, 16, 32, 64, 128, MOST, MOST]
     assert await read(door, seated=1) == MOST
     assert await read(door, seated=0) == 1
 

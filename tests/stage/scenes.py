@@ -128,9 +128,9 @@ async def project(redis: Redis) -> Call:
     entry_id = (await redis.xadd(PROGRESS, {"data": "{}"})).decode()
     await redis.xreadgroup(keys.RESULTS_GROUP, "a", {PROGRESS: ">"})
     names = [PROGRESS, keys.version(0), keys.owners(0), keys.hooks(0), "tally:{0}:1"]
-    facts = [entry_id, "processed", JOB, 1, "local", "0-b", "", 1, 2, 1, "", "", "{}", "http://x/", ""]
-    args = [keys.RESULTS_GROUP, CHANGES, 600, 60, 900, *facts]
-    return Call([*names, JOB_KEY, keys.index(0, "local"), *BATCH_KEYS], args)
+    facts = [1, entry_id, "processed", JOB, 1, 1, 2, 1, "{}", "", "", ""]
+    args = [keys.RESULTS_GROUP, CHANGES, 600, 60, 900, 1, "local", "0-b", "", "http://x/", *facts]
+    return Call([*names, keys.index(0, "local"), *BATCH_KEYS, JOB_KEY], args)
 
 
 async def reject(redis: Redis) -> Call:
