@@ -100,7 +100,7 @@ class Attempts:
             if state == _OVER:
                 spans.cancelled(span)
             elif state != _LOST:
-                accounts.began(self._metrics, order)
+                accounts.began(self._metrics, [order])
             started.append(state == 1)
         if told:
             # These attempts may end like the ones before, and would take the spans of those with them.

@@ -180,7 +180,9 @@ def _timings(report: Report | None) -> dict[str, float]:
 
 def _filter_ms(report: Report | None) -> list[float]:
     """Of filters that ran in one pass the first has the time of all, and the others none."""
-    steps = report.filters if report is not None else []
+    if report is None:
+        return []
+    steps = report.filters
     begun = [None, *(step.start_ns for step in steps)]
     return [
         0.0 if step.start_ns == before else round(step.milliseconds, 3)

@@ -91,22 +91,23 @@ class Settlement:
             for one, span in zip(done, publishing, strict=True)
         ]
         settled = await self.stage.settle(source, outcomes, output=keys.progress(source.partition))
-        for one, span, ours in zip(done, publishing, settled, strict=True):
-            if ours:
-                if at_once:
-                    await self._began_at_once(one.order, one.span)
+        ours = [one for one, was_ours in zip(done, settled, strict=True) if was_ours]
+        if at_once:
+            await self._began_at_once(ours)
+        for one, span, was_ours in zip(done, publishing, settled, strict=True):
+            if was_ours:
                 span.end()
                 spans.end(one.span, one.event)
-                accounts.ended(self._metrics, one.event, one.span)
             else:
                 spans.leave(one.span)
                 if one.ending is None or one.ending.reason != "cancelled":
                     self._metrics.lost.inc()
+        accounts.ended(self._metrics, [(one.event, one.span) for one in ours])
 
-    async def _began_at_once(self, order: Order, span: Span) -> None:
-        """Nobody said that this attempt starts, but one that was taken over has one before it all the same."""
-        accounts.began(self._metrics, order)
-        if order.attempt > 1:
+    async def _began_at_once(self, done: Sequence[Done]) -> None:
+        """Nobody said that these attempts start, but one that was taken over has one before it all the same."""
+        accounts.began(self._metrics, [one.order for one in done])
+        for order, span in ((one.order, one.span) for one in done if one.order.attempt > 1):
             job_key = keys.job(order.source.partition, order.job_id)
             begun = await self.stage.outage.persist(self._redis.hmget, job_key, orders.BEGUN)
             spans.tell_of_lost(order, span, orders.last_start(begun))

@@ -5,6 +5,7 @@ twice, in any order, by any number of replicas, ends in the same state.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -133,15 +134,18 @@ class Projection:
         self._metrics.events.labels("unreadable").inc()
 
     def _note(self, steps: Sequence[Step], outcomes: Sequence[int]) -> None:
+        for outcome, number in Counter(outcomes[::3]).items():
+            self._metrics.events.labels(_OUTCOMES[outcome]).inc(number)
+        ended: Counter[tuple[str, str]] = Counter()
         for step, outcome, created, bulk in zip(steps, outcomes[::3], outcomes[1::3], outcomes[2::3], strict=True):
-            self._metrics.events.labels(_OUTCOMES[outcome]).inc()
             if outcome == 2 and step.event.type != "started":
-                state = "done" if step.event.type == "processed" else "failed"
-                self._metrics.jobs.labels(state, _code(step.event)).inc()
+                ended["done" if step.event.type == "processed" else "failed", _code(step.event)] += 1
                 of_bulk = bool(bulk) or _is_of_bulk_entry(step.event.job_id)
                 # A later run keeps the creation of its job, so what lay between the runs would count as its time.
                 if step.event.run == 1:
                     self._metrics.duration.labels(priority(bulk=of_bulk)).observe(max(0, step.at - created) / 1000)
+        for labels, number in ended.items():
+            self._metrics.jobs.labels(*labels).inc(number)
 
 
 def _code(event: ImageProgress) -> str:
