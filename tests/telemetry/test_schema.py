@@ -69,7 +69,7 @@ def everything(seen: Traced, hook: Hook, corrupt: bytes, site: Site) -> list[Rec
     seen.kill_child_at_work(shaken)
     assert seen.ended(shaken)["state"] == "done"
     # What the worker has told by now must have been sent before it is killed.
-    wait_until(lambda: {"dead", "guard", "recall"} <= set(_marks(seen.receiver.spans)), timeout=30)
+    wait_until(lambda: {"dead", "guard", "recall", "retried"} <= set(_marks(seen.receiver.spans)), timeout=30)
     seen.freeze_pool()
     (lost,) = seen.upload(51, filters="sepia")
     (unwanted,) = seen.upload(59, filters="sepia")
@@ -91,6 +91,8 @@ def _marks(spans: list[ReceivedSpan]) -> Iterator[str]:
             yield "dead"
         if span.name in {"guard", "recall"}:
             yield span.name
+        if any(event == "darkroom.attempt.retry" for event, _ in span.events):
+            yield "retried"
 
 
 @pytest.mark.timeout(240)
