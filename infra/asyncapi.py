@@ -19,9 +19,13 @@ _DEAD: Final = (
     "Entries that could not be read or used up their attempts. Beside `data` lie the fields of the entry itself, each "
     "name with `entry.` before it."
 )
+_BULK: Final = (
+    "Pictures to develop that let others go first. The job of an entry without `job_id` is `{p}-bulk-<entry id>`; HTTP "
+    "finds it by `{p}-<entry id>` too."
+)
 _CHANNELS: Final[dict[str, tuple[str, str, str]]] = {
     "uploaded": ("image.uploaded:{{p}}", "Pictures to develop.", "ImageUploaded"),
-    "uploadedBulk": ("image.uploaded.bulk:{{p}}", "Pictures to develop that let others go first.", "ImageUploaded"),
+    "uploadedBulk": ("image.uploaded.bulk:{{p}}", _BULK, "ImageUploaded"),
     "progress": ("image.progress:{{p}}", "What became of them.", "ImageProgress"),
     "dead": ("image.dead:{{p}}", _DEAD, "DeadLetter"),
 }

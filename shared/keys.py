@@ -45,6 +45,8 @@ OWNER_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 #: What follows `{p}-` in a job id or a batch id.
 ID_PATTERN: Final = r"[A-Za-z0-9-]{1,64}"
 _ID = re.compile(rf"(0|[1-9][0-9]{{0,4}})-{ID_PATTERN}")
+#: The id of a job that is named by its entry.
+_OF_ENTRY = re.compile(r"(0|[1-9][0-9]{0,4})-([0-9]{1,20}-[0-9]{1,20})")
 
 
 def tag(partition: int) -> str:
@@ -146,6 +148,12 @@ def job_of_entry(partition: int, entry_id: str, *, bulk: bool = False) -> str:
     Two streams may give one id to two entries of the same millisecond, so the bulk stream has a mark of its own.
     """
     return f"{partition}-bulk-{entry_id}" if bulk else f"{partition}-{entry_id}"
+
+
+def bulk_twin(job_id: str) -> str | None:
+    """The job that the entry of the same id in the bulk stream asks for; none where `job_id` is no entry's."""
+    match = _OF_ENTRY.fullmatch(job_id)
+    return job_of_entry(int(match[1]), match[2], bulk=True) if match else None
 
 
 def is_id(text: str) -> bool:

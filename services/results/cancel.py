@@ -11,7 +11,7 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
     Which of the two is settled once: a job that ends at the same moment is returned as it ended, and one that starts
     anew as it is then; nobody who saw a live job meant to delete it. A repeat by our own connection asks for the same.
     """
-    record = await reader.job(owner, job_id)
+    record = await reader.named(owner, job_id)
     partition = reader.partition_of(record.id)
     job = keys.job(partition, record.id)
     await scripts.load(reader.redis, "cancel")(
@@ -34,4 +34,4 @@ async def cancel_or_delete(reader: Reader, owner: str, job_id: str, *, retention
             trace_context.carrier(trace_context.current())[0],
         ],
     )
-    return await reader.job(owner, job_id)
+    return await reader.job(owner, record.id)

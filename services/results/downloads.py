@@ -63,7 +63,7 @@ class Download:
 )
 async def result(job_id: str, request: Request, context: ContextDep, owner: HolderDep) -> Response:
     """The bytes of the result. They never change, so they may be kept."""
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.named(owner, job_id)
     if record.state == "deleted":
         raise Expired("This job was deleted.")
     if record.state != "done" or record.result is None:
@@ -81,7 +81,7 @@ async def result(job_id: str, request: Request, context: ContextDep, owner: Hold
 )
 async def original(job_id: str, request: Request, context: ContextDep, owner: HolderDep) -> Response:
     """The bytes of the source."""
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.named(owner, job_id)
     if record.state == "deleted" or record.upload is None:
         raise Expired("This job was deleted.")
     media_type = record.upload.media_type or _OPAQUE

@@ -56,7 +56,7 @@ class EventStream(StreamingResponse):
 )
 async def job_events(job_id: str, context: ContextDep, owner: OwnerDep, last_id: LastEventId = None) -> Response:
     """The job now, then each change, until it is terminal."""
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.named(owner, job_id)
     subscription = Subscription(context.reader.partition_of(record.id), owner, job=record.id)
     return _stream(context, subscription, owner=owner, job=record.id, batch=None, last_id=last_id)
 

@@ -39,7 +39,7 @@ async def list_jobs_(
 
 @router.get("/v1/jobs/{job_id}", response_model=JobDocument, responses=problems(Expired), summary="One job")
 async def get_job(job_id: str, context: ContextDep, owner: OwnerDep) -> Response:
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.named(owner, job_id)
     if record.state == "deleted":
         raise Expired("This job was deleted.")
     return json_answer(records.document(record, trace_url=context.settings.trace_url))
@@ -54,7 +54,7 @@ async def delete_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> R
     """
     record = await cancel_or_delete(context.reader, owner, job_id, retention=context.settings.retention)
     span = trace_context.current()
-    span.set_attribute(semantics.JOB, job_id)
+    span.set_attribute(semantics.JOB, record.id)
     if record.state == "cancelled":
         context.metrics.jobs.labels("cancelled", "").inc()
         _tell_of_cancelled(record, span)
@@ -82,6 +82,5 @@ def _tell_of_cancelled(record: JobRecord, span: Span) -> None:
 )
 async def retry_job(job_id: str, context: ContextDep, owner: SubmitterDep) -> Response:
     """Run a failed or cancelled job again: the same job, its next run. The answer is the job afterwards."""
-    await context.replayer.retry(owner, job_id)
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.job(owner, await context.replayer.retry(owner, job_id))
     return json_answer(records.document(record, trace_url=context.settings.trace_url), 202)

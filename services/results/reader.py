@@ -54,6 +54,20 @@ class Reader:
             raise NotFound("There is no such job.")
         return record
 
+    async def named(self, owner: str, job_id: str) -> JobRecord:
+        """The record that a caller names, whose own `id` is then the one to use. Raises NotFound.
+
+        A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not known
+        means the job of the low-priority stream.
+        """
+        try:
+            return await self.job(owner, job_id)
+        except NotFound:
+            twin = keys.bulk_twin(job_id)
+            if twin is None:
+                raise
+            return await self.job(owner, twin)
+
     async def jobs(self, owner: str, partition: int, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Many records of one partition in the order asked for; none where there is none for this owner."""
         found: list[JobRecord | None] = []

@@ -74,17 +74,18 @@ class Replayer:
         log.info("dead letter put back as it was", stream=source.stream, letter=dead.id)
         return None
 
-    async def retry(self, owner: str, job_id: str) -> None:
-        """Run a failed or cancelled job again. Raises NotFound, Expired or NotFailed."""
-        record = await self._reader.job(owner, job_id)
+    async def retry(self, owner: str, job_id: str) -> str:
+        """Run a failed or cancelled job again; returns its id. Raises NotFound, Expired or NotFailed."""
+        record = await self._reader.named(owner, job_id)
         if record.state == "deleted" or record.upload is None:
             raise Expired("This job was deleted.")
         if record.state not in {"failed", "cancelled"}:
             raise NotFailed(f"This job is {record.state}; only a failed or cancelled one can run again.")
-        partition = self._reader.partition_of(job_id)
+        partition = self._reader.partition_of(record.id)
         source = Source(keys.uploaded(partition, bulk=record.bulk), keys.PROCESS_GROUP, partition, record.bulk)
-        upload = msgspec.structs.replace(record.upload, job_id=job_id, owner=owner, batch=record.batch or None)
+        upload = msgspec.structs.replace(record.upload, job_id=record.id, owner=owner, batch=record.batch or None)
         await self._run(Again(upload, source, "", trace.INVALID_SPAN), record)
+        return record.id
 
     async def _run(self, again: Again, record: JobRecord | None) -> None:
         """Publish the run after the one that was read as ended; once, however many ask for it at a time."""

@@ -33,7 +33,7 @@ async def share(
     seconds: Annotated[int, Query(ge=1, le=_LONGEST, description="How long the link is good for.")] = 3600,
 ) -> Response:
     """A link that opens one picture without a key until it expires, or until the job is deleted."""
-    record = await context.reader.job(owner, job_id)
+    record = await context.reader.named(owner, job_id)
     if record.state == "deleted":
         raise Expired("This job was deleted.")
     if context.links is None:

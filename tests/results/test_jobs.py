@@ -10,7 +10,7 @@ from services.results.models import JobDocument
 from services.results.reader import Reader
 from shared import keys
 from shared.records import JobRecord
-from tests.results.story import Story, processed
+from tests.results.story import Story, failed, processed, upload
 from tests.support.recording import recorded
 
 
@@ -48,7 +48,28 @@ async def test_a_cancelled_job_leads_to_the_request_that_cancelled_it_and_back(
     assert told[1][b"traceparent"].decode() == span.traceparent, "its webhook follows from that request"
 
 
-@pytest.mark.parametrize("job_id", ["0-nothing", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65])
+async def test_a_bulk_job_is_found_by_its_entry_on_every_path(story: Story, http: httpx.AsyncClient) -> None:
+    """All that its publisher knows is what XADD answered."""
+    entry, known = "1795496941042-0", "0-bulk-1795496941042-0"
+    await story.project(failed(upload(known)))
+    for path in ("", "/original", "/events"):
+        answer = await http.get(f"/v1/jobs/0-{entry}{path}")
+        assert answer.status_code == (410 if path == "/original" else 200), answer.text
+    assert (await http.get(f"/v1/jobs/0-{entry}")).json()["id"] == known
+    assert (await http.get(f"/v1/jobs/0-{entry}/result")).status_code == 409
+    assert (await http.post(f"/v1/jobs/0-{entry}/links")).json()["code"] == "invalid_request"
+    assert (await http.post(f"/v1/jobs/0-{entry}/retry")).json()["id"] == known
+    assert (await story.job(known)).run == 2
+    for state in ("cancelled", "deleted"):
+        answer = await http.delete(f"/v1/jobs/0-{entry}")
+        assert (answer.json()["id"], answer.json()["state"]) == (known, state)
+    await story.project(failed(upload(f"0-{entry}")))
+    assert (await http.get(f"/v1/jobs/0-{entry}")).json()["id"] == f"0-{entry}", "the job of exactly that id goes first"
+
+
+@pytest.mark.parametrize(
+    "job_id", ["0-nothing", "0-1795496941042-0", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65]
+)
 async def test_an_unknown_job_is_not_found(http: httpx.AsyncClient, job_id: str) -> None:
     answer = await http.get(f"/v1/jobs/{job_id}")
     assert answer.status_code == 404
