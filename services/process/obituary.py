@@ -53,7 +53,7 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
         return of_unreadable(source, entry, unreadable, worker)
     tried_by, noted, *begun = await recall(keys.job(source.partition, order.job_id))
     error = GaveUp(f"The job was started {entry.attempts} times and never came to an end. {_last_error(order, noted)}")
-    event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
+    event = _failed(order, error, worker)
     document = dead_letters.write(
         source,
         entry,
@@ -76,9 +76,15 @@ def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: st
     if owner != dead_letters.NOBODY:
         upload = msgspec.structs.replace(upload, owner=owner)
     order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
-    event = orders.failed(order, orders.failure_of(error), worker=worker, at=_now())
+    event = _failed(order, error, worker)
     document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker, owner=owner)
     return _letter(order, error, event, document, spans.begin(order))
+
+
+def _failed(order: Order, error: DarkroomError, worker: str) -> ImageProgress:
+    """The failure of an order whose entry is not started any more: what was started counts, and nothing else."""
+    event = orders.failed(order, orders.failure_of(error), worker=worker, at=int(time.time() * 1000))
+    return msgspec.structs.replace(event, attempt=order.entry.attempts)
 
 
 def _letter(order: Order, error: DarkroomError, event: ImageProgress, document: bytes, span: Span) -> DeadLetter:
@@ -97,7 +103,3 @@ def _last_error(order: Order, noted: bytes | None) -> str:
     if known is None or known.run != order.upload.run:
         return "No start left an error behind."
     return f"The last known error, of start {known.attempt}: {known.error.code}: {known.error.message}"
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

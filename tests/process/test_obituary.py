@@ -66,6 +66,8 @@ async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
     letter = msgspec.json.decode(fields[b"data"], type=Letter)
     assert (letter.code, letter.attempts, letter.worker) == ("gave_up", 2, stage.consumer)
     assert letter.message.endswith("of start 2: storage_unavailable: The store does not give it.")
+    *_, (_, told) = await redis.xrange(keys.progress(0))
+    assert decode_progress(told).attempt == 2, "the attempt that was not started any more is none"
     record = records.read("0-a", await redis.hgetall(JOB))
     assert record is not None
     # The second attempt, and why the first left its entry: no other field tells.
