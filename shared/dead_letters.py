@@ -86,16 +86,21 @@ def write(  # noqa: PLR0913 - one keyword per member of the document
     return msgspec.json.encode(letter)
 
 
+def told(fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    """What an entry says that nobody could read as a whole; none where its `data` is no JSON object."""
+    try:
+        event: Any = msgspec.json.decode(fields.get(b"data", b""))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
 def owner_told(fields: Mapping[bytes, bytes]) -> str:
     """Whose an entry says that it is which nobody could read as a whole: an upload, a step on its way, a webhook.
 
     `NOBODY` when it names none, or one that no key can have.
     """
-    try:
-        event: Any = msgspec.json.decode(fields.get(b"data", b"{}"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        event = None
-    named = event if isinstance(event, dict) else {}
+    named = told(fields) or {}
     upload = named.get("upload")
     inner = upload if isinstance(upload, dict) else {}
     for owner in (named.get("owner"), inner.get("owner"), fields.get(b"owner", b"").decode(errors="replace")):

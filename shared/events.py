@@ -133,16 +133,21 @@ def decode_uploaded(
 
 def _checked(event: ImageUploaded, *, partition: int, derived: str) -> ImageUploaded:
     job_id = event.job_id or derived
-    if not keys.is_id(job_id) or not job_id.startswith(f"{partition}-"):
+    if not keys.is_job_of(partition, job_id):
         raise InvalidEvent(f"job_id must be '{partition}-' and then 1 to 64 letters, digits or '-'.")
     _check_version(event.v)
     if not _OWNER.fullmatch(event.owner):
         raise InvalidEvent("owner must be 1 to 64 letters, digits, '.', '_' or '-'.")
     if event.batch is not None and not _BATCH.fullmatch(event.batch):
         raise InvalidEvent("batch must be 1 to 128 letters, digits, '.', '_' or '-'.")
-    if not 1 <= event.run <= _MOST_RUNS:
+    if not is_run(event.run):
         raise InvalidEvent(f"run must be 1 to {_MOST_RUNS}.")
     return event if event.job_id else msgspec.structs.replace(event, job_id=job_id)
+
+
+def is_run(value: object) -> bool:
+    """Whether something is the number of a run: 1 for the first."""
+    return type(value) is int and 1 <= value <= _MOST_RUNS
 
 
 def _check_version(version: int) -> None:
@@ -160,7 +165,7 @@ def decode_progress(fields: Mapping[bytes, bytes], *, partition: int | None = No
     if partition is None:
         return event
     upload = _checked(event.upload, partition=partition, derived="")
-    if not 1 <= event.run <= _MOST_RUNS or upload.job_id != event.job_id:
+    if not is_run(event.run) or upload.job_id != event.job_id:
         raise InvalidEvent(f"run must be 1 to {_MOST_RUNS}, and job_id that of the upload.")
     return event
 

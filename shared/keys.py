@@ -161,6 +161,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_job_of(partition: int, text: str) -> bool:
+    """Whether `text` may be the id of a job of this partition."""
+    return is_id(text) and text.startswith(f"{partition}-")
+
+
 def partition_of(text: str, partitions: int) -> int:
     """Partition (0 … partitions-1) that an id names, or that any other text is hashed to."""
     if is_id(text) and (named := int(text.split("-", 1)[0])) < partitions:

@@ -75,8 +75,8 @@ class Developer:
     def _counted(self, letter: DeadLetter) -> DeadLetter:
         return replace(letter, written=self._metrics.dead_letters.labels(letter.code).inc)
 
-    async def _recall(self, job_key: str) -> list[bytes | None]:
-        told: list[bytes | None] = await self.stage.outage.persist(self._redis.hmget, job_key, obituary.TOLD)
+    async def _recall(self, job_key: str, fields: Sequence[str]) -> list[bytes | None]:
+        told: list[bytes | None] = await self.stage.outage.persist(self._redis.hmget, job_key, fields)
         return told
 
     async def _read(self, source: Source, batch: Sequence[Entry]) -> list[Order]:
@@ -85,7 +85,7 @@ class Developer:
             try:
                 read.append(orders.read(source, entry))
             except InvalidEvent as error:
-                letter = obituary.of_unreadable(source, entry, error, self.stage.consumer)
+                letter = await obituary.of_unreadable(source, entry, error, self.stage.consumer, self._recall)
                 await self.stage.bury(source, entry, self._counted(letter))
         return read
 

@@ -1,7 +1,6 @@
 """The dead letters of upload events: one that nobody can read, one that used up its attempts."""
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -10,19 +9,18 @@ from opentelemetry.trace import Span
 
 from services.process import orders, spans
 from services.process.orders import Order
+from services.process.unreadable import Recall, upload_in
 from shared import dead_letters, events, keys, telemetry, trace_context
 from shared.dead_letters import DeadLetter
 from shared.entries import Entry, Source
 from shared.errors import DarkroomError, GaveUp, InvalidEvent
-from shared.events import Failure, ImageProgress, ImageUploaded
+from shared.events import Failure, ImageProgress
 
 log = structlog.get_logger()
 
 #: Fields of a job's record that tell of its attempts: who began the last one, the last fault that was noted, and when
 #: that one began.
 TOLD: Final = ("tried_by", "fault", *orders.BEGUN)
-#: Reads these fields of a job hash.
-Recall = Callable[[str], Awaitable[list[bytes | None]]]
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -50,8 +48,8 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
     try:
         order = orders.read(source, entry)
     except InvalidEvent as unreadable:
-        return of_unreadable(source, entry, unreadable, worker)
-    tried_by, noted, *begun = await recall(keys.job(source.partition, order.job_id))
+        return await of_unreadable(source, entry, unreadable, worker, recall)
+    tried_by, noted, *begun = await recall(keys.job(source.partition, order.job_id), TOLD)
     error = GaveUp(f"The job was started {entry.attempts} times and never came to an end. {_last_error(order, noted)}")
     event = _failed(order, error, worker)
     document = dead_letters.write(
@@ -68,16 +66,22 @@ async def of_spent(source: Source, entry: Entry, worker: str, recall: Recall) ->
     return _letter(order, error, event, document, spans.lost(order, orders.last_start(begun)))
 
 
-def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str) -> DeadLetter:
-    """The letter of an event that cannot be read. Its publisher can still ask for the job that the entry's id names."""
-    job_id = keys.job_of_entry(source.partition, entry.id, bulk=source.bulk)
-    owner = dead_letters.owner_told(entry.fields)
-    upload = ImageUploaded(source="", job_id=job_id)
-    if owner != dead_letters.NOBODY:
-        upload = msgspec.structs.replace(upload, owner=owner)
-    order = Order(source, entry, upload, job_id, telemetry.span_of(entry.fields))
+async def of_unreadable(source: Source, entry: Entry, error: DarkroomError, worker: str, recall: Recall) -> DeadLetter:
+    """The letter of an event that cannot be read, and the failure of its job (see `services.process.unreadable`)."""
+    upload = await upload_in(source, entry, recall)
+    order = Order(source, entry, upload, upload.job_id or "", telemetry.span_of(entry.fields))
     event = _failed(order, error, worker)
-    document = dead_letters.write(source, entry, code=error.code, message=error.message, worker=worker, owner=owner)
+    document = dead_letters.write(
+        source,
+        entry,
+        code=error.code,
+        message=error.message,
+        worker=worker,
+        job_id=order.job_id,
+        owner=dead_letters.owner_told(entry.fields),
+        run=upload.run,
+        trace=telemetry.trace_id(order.parent),
+    )
     return _letter(order, error, event, document, spans.begin(order))
 
 

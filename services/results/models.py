@@ -162,7 +162,9 @@ class Replayed(_Document):
     model_config = _like(examples.REPLAYED)
 
     id: str
-    job_id: str | None = Field(description="The job that runs again; null for an event that names none.")
+    job_id: str | None = Field(
+        description="The job that runs: a new one where the event is no JSON object; null for what is no upload."
+    )
 
 
 class ReplayedMany(_Document):

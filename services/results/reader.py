@@ -57,8 +57,8 @@ class Reader:
     async def named(self, owner: str, job_id: str) -> JobRecord:
         """The record that a caller names, whose own `id` is then the one to use. Raises NotFound.
 
-        A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not known
-        means the job of the low-priority stream.
+        A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not
+        known means the job of the low-priority stream.
         """
         try:
             return await self.job(owner, job_id)

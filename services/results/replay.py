@@ -15,7 +15,7 @@ from services.results.letters import Dead
 from services.results.projection import created_at
 from services.results.reader import Reader
 from services.results.webhook import UNREADABLE, read
-from shared import events, keys, scripts, semantics, telemetry, trace_context
+from shared import dead_letters, events, keys, scripts, semantics, telemetry, trace_context
 from shared.entries import Entry, Source
 from shared.errors import Expired, InvalidEvent, NotFailed, NotFound
 from shared.events import ImageUploaded
@@ -38,6 +38,8 @@ class Again:
     source: Source
     letter: str
     before: Span
+    #: The event as it came, a JSON object, where nobody can read it; then `upload` tells of its job alone.
+    unread: bytes = b""
 
 
 class Replayer:
@@ -49,21 +51,19 @@ class Replayer:
         self._restore = scripts.load(reader.redis, "restore")
 
     async def put_back(self, dead: Dead) -> str | None:
-        """Replay a dead letter; returns the job id, none when the entry names no job that could run again.
+        """Replay a dead letter; returns the id of the job that runs, none for an entry that is no upload.
+
+        An upload that is no JSON object cannot say whose job it is, so it goes back as it came and is a new job.
 
         Raises NotFound when somebody else took the letter, Expired when the job was deleted meanwhile, NotFailed when
         it is done or runs again without this letter.
         """
         source = _source(dead)
-        try:
-            upload = _upload(source, dead)
-        except InvalidEvent:
-            upload = None
-        if upload is not None and upload.job_id is not None:
-            record = await self._record(upload.owner, upload.job_id)
-            again = Again(upload, source, dead.place.entry_id, telemetry.span_of(dead.fields))
-            await self._run(again, record)
-            return upload.job_id
+        again = _again(source, dead)
+        if again is not None:
+            job_id = again.upload.job_id or ""
+            await self._run(again, await self._record(again.upload.owner, job_id))
+            return job_id
         letter = dead.place.entry_id
         restored = await self._restore(
             keys=[keys.dead(source.partition), source.stream, keys.restored(source.partition, letter)],
@@ -72,7 +72,9 @@ class Replayer:
         if not restored:
             raise NotFound("There is no such dead letter.")
         log.info("dead letter put back as it was", stream=source.stream, letter=dead.id)
-        return None
+        if source.group != keys.PROCESS_GROUP:
+            return None
+        return keys.job_of_entry(source.partition, restored.decode(), bulk=source.bulk)
 
     async def retry(self, owner: str, job_id: str) -> str:
         """Run a failed or cancelled job again; returns its id. Raises NotFound, Expired or NotFailed."""
@@ -123,7 +125,7 @@ class Replayer:
         arguments: list[Any] = [again.letter, job_id, event.owner, batch, run, events.encode(event)]
         traced = [*trace_context.carrier(span), telemetry.trace_id(span)]
         rest: list[Any] = [keys.changes(partition), keys.LIVE_TTL, created, "1" if again.source.bulk else ""]
-        rest += [again.upload.run if again.letter else "", record.attempts if record else 0]
+        rest += [_letter_run(again), record.attempts if record else 0, _unread(again, event)]
         return int(await self._replay(keys=names, args=[*arguments, *traced, *rest]))
 
     async def _record(self, owner: str, job_id: str) -> JobRecord | None:
@@ -148,12 +150,38 @@ def _source(dead: Dead) -> Source:
     raise NotFound("This dead letter names no stream of ours; it can only be dropped.")
 
 
-def _upload(source: Source, dead: Dead) -> ImageUploaded | None:
-    """The upload event in a dead letter; none for an entry of another kind. Raises InvalidEvent."""
+def _again(source: Source, dead: Dead) -> Again | None:
+    """The upload in a dead letter that its job can run again with; none for what is no upload or no JSON object."""
     if source.group != keys.PROCESS_GROUP:
         return None
+    letter, before = dead.place.entry_id, telemetry.span_of(dead.fields)
     entry_id = dead.letter.entry_id
-    return events.decode_uploaded(dead.fields, partition=source.partition, entry_id=entry_id, bulk=source.bulk)
+    try:
+        upload = events.decode_uploaded(dead.fields, partition=source.partition, entry_id=entry_id, bulk=source.bulk)
+    except InvalidEvent:
+        job_id = dead.letter.job_id or keys.job_of_entry(source.partition, entry_id, bulk=source.bulk)
+        if dead_letters.told(dead.fields) is None or not keys.is_job_of(source.partition, job_id):
+            return None
+        upload = ImageUploaded(source="", job_id=job_id, run=dead.letter.run)
+        if dead.letter.owner != dead_letters.NOBODY:
+            upload = msgspec.structs.replace(upload, owner=dead.letter.owner)
+        return Again(upload, source, letter, before, unread=dead.fields[b"data"])
+    return Again(upload, source, letter, before)
+
+
+def _letter_run(again: Again) -> int | str:
+    """The run that a letter proves to have failed; 0 if it is unreadable, so proves nothing; empty for a retry."""
+    if not again.letter:
+        return ""
+    return 0 if again.unread else again.upload.run
+
+
+def _unread(again: Again, event: ImageUploaded) -> bytes:
+    """An unreadable event as it came, but of this job and run, so that it is known again; empty for all others."""
+    if not again.unread:
+        return b""
+    members = msgspec.json.decode(again.unread, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({**members, "job_id": event.job_id, "run": event.run, "owner": event.owner})
 
 
 def _webhook(source: Source, dead: Dead) -> bytes:

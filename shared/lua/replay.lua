@@ -6,14 +6,15 @@
 -- ARGV  1 id of the dead letter (empty: a retry without one)   2 job id   3 owner   4 batch   5 the next run
 --       6 upload event of that run as JSON   7 traceparent   8 tracestate   9 trace id   10 channel of changes
 --       11 seconds a live job is kept   12 creation in ms, for a job whose record is over   13 1 if bulk, else empty
---       14 run of the dead letter (empty: a retry without one)   15 attempts of the run that the caller saw
+--       14 run of the dead letter (empty: a retry without one; 0: its event could not be read)
+--       15 attempts of the run that the caller saw   16 what is published (empty: the event)
 -- Returns 1 published; 0 there is no such dead letter; -1 the job is in that run or a later one already, and the letter
 --         is gone; -2 it was deleted; -3 it neither failed nor was cancelled.
 --
 -- The run is chosen by the caller, so that the event is written without reading JSON here; a script that finds this run
 -- or a later one publishes nothing, whatever became of that run. Safe to repeat for that reason: each run is published
 -- once. A letter is itself the proof that its run failed, though the projection may not know yet: a job that is live in
--- that run is started anew. Without the flag allow-oom a full server refuses it whole, like any new work.
+-- that run is started anew, unless nobody could read its event, which may then be a second one of the job. Without the flag allow-oom a full server refuses it whole, like any new work.
 local letter, job, owner, batch, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local state, known_run, known_owner, started, finished, code, trace, attempts, past = unpack(redis.call('HMGET', KEYS[3],
   'state', 'run', 'owner', 'started', 'finished', 'code', 'trace', 'attempts', 'past'))
@@ -85,7 +86,7 @@ if ARGV[13] ~= '' then
   redis.call('HSET', KEYS[3], 'bulk', '1')
 end
 redis.call('EXPIRE', KEYS[3], ARGV[11])
-local fields = {'data', ARGV[6]}
+local fields = {'data', ARGV[16] == '' and ARGV[6] or ARGV[16]}
 if ARGV[7] ~= '' then
   fields[3], fields[4] = 'traceparent', ARGV[7]
   if ARGV[8] ~= '' then

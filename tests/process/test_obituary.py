@@ -12,7 +12,7 @@ from services.process import attempts, orders
 from services.process.developer import Developer
 from services.process.door import PoolDoor
 from services.process.metrics import Metrics
-from services.process.obituary import TOLD, of_spent, of_unreadable
+from services.process.obituary import of_spent, of_unreadable
 from services.process.request import Report, Request
 from services.process.settings import ProcessSettings
 from services.process.spans import begin
@@ -78,7 +78,7 @@ async def test_the_letter_of_an_image_that_the_store_never_gave_tells_that(
 
 async def of_run(redis: Redis, run: int) -> Letter:
     entry = Entry("1-1", {b"data": encode(msgspec.structs.replace(EVENT, run=run))}, attempts=5)
-    dead = await of_spent(UPLOADS, entry, "gravedigger", lambda key: redis.hmget(key, TOLD))
+    dead = await of_spent(UPLOADS, entry, "gravedigger", redis.hmget)
     letter: Letter = msgspec.json.decode(dead.document, type=Letter)
     return letter
 
@@ -102,7 +102,7 @@ async def test_the_span_of_the_last_attempt_begins_when_it_did_and_links_the_one
     parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     entry = Entry("1-1", {b"data": encode(EVENT), b"traceparent": parent}, attempts=2)
     with recorded("process") as spans:
-        await of_spent(UPLOADS, entry, "gravedigger", lambda key: redis.hmget(key, TOLD))
+        await of_spent(UPLOADS, entry, "gravedigger", redis.hmget)
         first = begin(orders.read(UPLOADS, entry._replace(attempts=0))).get_span_context()
     (last,) = [span for span in spans if span.name == "process image.uploaded"]
     assert last.start_ns == 1_700_000_005_000 * 10**6
@@ -126,7 +126,7 @@ async def test_of_a_job_without_a_record_nothing_is_known_nor_noted(redis: Redis
     assert (await of_run(redis, 1)).worker == ""
 
 
-def test_a_refused_event_is_its_owners_if_it_names_one() -> None:
+async def test_a_refused_event_is_its_owners_if_it_names_one(redis: Redis) -> None:
     refused = InvalidEvent("Not of this version.")
     for data, owner in (
         (b'{"source":5,"owner":"ann"}', "ann"),
@@ -135,9 +135,47 @@ def test_a_refused_event_is_its_owners_if_it_names_one() -> None:
         (b"\xff", NOBODY),
         (b'{"x":' + b"[" * 100_000, NOBODY),
     ):
-        dead = of_unreadable(UPLOADS, Entry("1-1", {b"data": data}), refused, "w")
+        dead = await of_unreadable(UPLOADS, Entry("1-1", {b"data": data}), refused, "w", redis.hmget)
         assert msgspec.json.decode(dead.document, type=Letter).owner == owner
         assert decode_progress({b"data": dead.event}).upload.owner == (owner or "local")
+
+
+async def failing(redis: Redis, event: dict[str, object] | bytes, /, **record: object) -> tuple[str, int, str | None]:
+    """Job, run and batch of what an unreadable event makes fail, with this record of the job 0-b (none: no record)."""
+    await redis.delete(keys.job(0, "0-b"))
+    if record:
+        await redis.hset(keys.job(0, "0-b"), mapping={"owner": "local", "batch": "", **record})
+    data = event if isinstance(event, bytes) else msgspec.json.encode(event)
+    dead = await of_unreadable(UPLOADS, Entry("1-1", {b"data": data}), InvalidEvent("So."), "w", redis.hmget)
+    letter = msgspec.json.decode(dead.document, type=Letter)
+    told = decode_progress({b"data": dead.event}, partition=0)
+    assert (told.job_id, told.run, told.attempt) == (letter.job_id, letter.run, 0)
+    return told.job_id, told.run, told.upload.batch
+
+
+async def test_the_job_that_a_refused_event_names_fails_with_it(redis: Redis) -> None:
+    assert await failing(redis, {"source": 7, "job_id": "0-b"}) == ("0-b", 1, None)
+    assert await failing(redis, {"source": 7, "job_id": "0-b", "run": 3}) == ("0-b", 3, None)
+    for event in (b"[", b"[1]", {"source": 7}, {"job_id": 8}, {"job_id": "1-b"}, {"job_id": "0-b c"}):
+        assert (await failing(redis, event))[0] == "0-1-1"
+
+
+async def test_a_live_job_fails_by_its_own_event_alone(redis: Redis) -> None:
+    event = {"source": 7, "job_id": "0-b"}
+    own, apart = ("0-b", 1), ("0-1-1", 1)
+    for state in ("queued", "processing"):
+        assert (await failing(redis, event, state=state))[:2] == apart, "the second of two with one id"
+        asked = {"state": state, "event": msgspec.json.encode(event), "batch": "0-all"}
+        assert await failing(redis, event, **asked) == ("0-b", 1, "0-all")
+        assert (await failing(redis, {**event, "run": 1, "owner": "local"}, state=state))[:2] == own
+        assert (await failing(redis, {**event, "run": True, "owner": "local"}, state=state))[:2] == apart
+        assert (await failing(redis, {**event, "run": 1, "owner": "ann"}, state=state))[:2] == apart
+        assert (await failing(redis, {**event, "run": 2, "owner": "local"}, state=state)) == ("0-1-1", 2, None)
+    for state in ("done", "failed", "cancelled", "deleted"):
+        # It stays as it is; a later run than it had would not.
+        assert (await failing(redis, event, state=state))[:2] == own
+        assert (await failing(redis, {**event, "run": 2}, state=state))[:2] == ("0-1-1", 2)
+        assert (await failing(redis, event, state=state, owner="ann"))[:2] == apart
 
 
 def test_an_event_that_is_nested_too_deep_cannot_be_read() -> None:

@@ -3,6 +3,7 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter
 
+from services.process.obituary import of_unreadable
 from services.results import dead_letters as routes
 from services.results import webhook
 from services.results.letters import Letters
@@ -12,6 +13,7 @@ from services.results.replay import Replayer
 from services.results.settings import ResultsSettings
 from shared import dead_letters, keys
 from shared.entries import Entry, Source
+from shared.errors import InvalidEvent
 from shared.events import ImageUploaded, encode
 from shared.records import JobRecord
 from tests.results.story import SOURCE, Story, failed
@@ -174,8 +176,42 @@ async def test_the_letter_of_a_deleted_job_cannot_be_replayed(story: Story, http
 async def test_an_event_that_nobody_can_read_goes_back_as_it_came(story: Story, http: httpx.AsyncClient) -> None:
     letter_id = await bury(story, fields={b"data": b"\xff{", b"more": b"\x00"})
     answer = await http.post(f"/v1/dead-letters/{letter_id}/replay")
-    assert answer.json() == {"id": letter_id, "job_id": None}
-    assert await published(story) == [{b"data": b"\xff{", b"more": b"\x00"}]
+    ((entry_id, fields),) = await story.redis.xrange(UPLOADS.stream)
+    assert answer.json() == {"id": letter_id, "job_id": f"0-{entry_id.decode()}"}, "it can say no other"
+    assert fields == {b"data": b"\xff{", b"more": b"\x00"}
+
+
+async def test_an_unreadable_upload_goes_back_as_the_next_run_of_its_job(story: Story, http: httpx.AsyncClient) -> None:
+    data = b'{"source":"inbox/cat.jpg","filters":"sepia","more":1.50}'
+    job_id = "0-1700000000000-0"
+    for run in (1, 2):
+        entry = Entry("1700000000000-0", {b"data": data})
+        await story.redis.delete(UPLOADS.stream)
+        refused = await of_unreadable(UPLOADS, entry, InvalidEvent("No."), "w", story.redis.hmget)
+        await story.project(refused.event)
+        assert ((await story.job(job_id)).state, (await story.job(job_id)).run) == ("failed", run)
+        letter = await story.redis.xadd(keys.dead(0), {"data": refused.document, "entry.data": data})
+        answer = await http.post(f"/v1/dead-letters/0-{letter.decode()}/replay")
+        assert (answer.status_code, answer.json()["job_id"]) == (202, job_id)
+        assert (await http.get(f"/v1/jobs/{job_id}")).json()["state"] == "queued"
+        ((_, fields),) = await story.redis.xrange(UPLOADS.stream)
+        data = fields[b"data"]
+        assert b'"filters":"sepia","more":1.50' in data
+        assert msgspec.json.decode(data).items() >= {"job_id": job_id, "run": run + 1, "owner": "local"}.items()
+        assert (await http.get("/v1/jobs")).json()["jobs"][1:] == [], "there is no other job"
+
+
+@pytest.mark.parametrize("state", ["processing", "done"])
+async def test_an_unreadable_letter_disturbs_no_job_that_runs_or_is_done(
+    story: Story, http: httpx.AsyncClient, state: str
+) -> None:
+    """It may be the second event of its job."""
+    (job_id,) = await story.submit("cat.jpg")
+    await (story.start(job_id) if state == "processing" else story.finish(job_id))
+    data = msgspec.json.encode({"source": 7, "job_id": job_id})
+    letter_id = await bury(story, job_id, {b"data": data}, owner="local")
+    assert (await http.post(f"/v1/dead-letters/{letter_id}/replay")).json()["code"] == "not_failed"
+    assert ((await story.job(job_id)).state, (await story.job(job_id)).run) == (state, 1)
 
 
 async def test_a_progress_event_goes_back_to_the_progress_stream(story: Story, http: httpx.AsyncClient) -> None:
