@@ -153,7 +153,7 @@ async def replay(redis: Redis) -> Call:
     letter = await _letter(redis)
     await _job(redis, "failed")
     names = [DEAD, UPLOADS.stream, JOB_KEY, keys.version(0), keys.index(0, "local"), keys.owners(0), *BATCH_KEYS]
-    return Call(names, [letter, JOB, "local", "0-b", 2, "{}", "", "", "", CHANGES, 600, 1, "", 1, 1], 1)
+    return Call(names, [letter, JOB, "local", "0-b", 2, "{}", "", "", "", CHANGES, 600, 1, "", 1, 1, ""], 1)
 
 
 async def restore(redis: Redis) -> Call:
