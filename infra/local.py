@@ -186,6 +186,8 @@ def _services(plan: _Plan, settings: AccessSettings, redis_url: str) -> list[Pro
     if "redis_url" not in settings.model_fields_set:
         # Server and store are of one data directory, so there is nothing to mix up.
         environment.setdefault("DARKROOM_STORE_CHECK", "false")
+    if _only_for_this_machine(plan, settings):
+        environment.setdefault("DARKROOM_WEBHOOK_ALLOW_LOOPBACK", "true")
     if plan.key_file is not None:
         environment["DARKROOM_API_KEYS_FILE"] = str(plan.key_file)
     elif settings.insecure:
@@ -205,6 +207,17 @@ def _services(plan: _Plan, settings: AccessSettings, redis_url: str) -> list[Pro
         Program("process", [sys.executable, "-m", "services.process"], process, grace),
         Program("origin", [sys.executable, "-m", *origin], environment, grace),
     ]
+
+
+def _only_for_this_machine(plan: _Plan, settings: AccessSettings) -> bool:
+    """Whether nobody can ask for anything here who could not reach the loopback without us.
+
+    Pages of other sites do not count, as the front door turns them away; ones that the settings let in do, and so do
+    whoever asks through a proxy that made further host names known, and whoever writes into a Redis of somebody else.
+    """
+    opened = settings.insecure or settings.allowed_hosts or settings.cors_origins
+    shared = "redis_url" in settings.model_fields_set
+    return is_loopback(plan.host) and plan.key_file is None and not opened and not shared
 
 
 async def _stop_together(children: list[Child]) -> None:

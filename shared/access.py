@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
+from shared.addresses import Reach
 from shared.api_keys import SCOPES, Keyring, Scope
 from shared.errors import Forbidden, Unauthorized
 from shared.settings import Settings
@@ -25,7 +26,7 @@ _GATE: Final = "darkroom.gate"
 
 
 class AccessSettings(Settings):
-    """Who may use the HTTP interface, and from where."""
+    """Who may use the HTTP interface, and from where, and where webhooks may lead."""
 
     api_keys_file: Path | None = Field(
         None,
@@ -52,6 +53,21 @@ class AccessSettings(Settings):
         description="Requests that each API key may send, such as `600/minute` or `50/second; 100000/day`. None: any "
         "number. Counts only with keys.",
     )
+    webhook_allow_private: bool = Field(
+        default=False, description="Whether webhooks may go to private, loopback and link-local addresses."
+    )
+    webhook_allow_loopback: bool = Field(
+        default=False,
+        description="Whether webhooks may go to loopback addresses, of all that are not public. `darkroom up` sets it "
+        "where only this machine can ask: see webhooks.md.",
+    )
+
+    @property
+    def webhook_reach(self) -> Reach:
+        """How far inside webhooks may go."""
+        if self.webhook_allow_private:
+            return Reach.PRIVATE
+        return Reach.LOOPBACK if self.webhook_allow_loopback else Reach.PUBLIC
 
 
 class Identity(NamedTuple):

@@ -7,6 +7,7 @@ very address that was checked: a name that resolves to something else a moment l
 
 import asyncio
 import socket
+from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +19,15 @@ _OF_HOSTS: Final = frozenset({IPv4Address("168.63.129.16")})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+class Reach(IntEnum):
+    """How far inside a request to a URL of somebody else's choice may go; each takes in those before it."""
+
+    PUBLIC = 0
+    #: This machine's own addresses as well, for those who are on it anyhow.
+    LOOPBACK = 1
+    PRIVATE = 2
+
+
 class Refused(Exception):
     """A URL that no request may go to; trying again cannot help."""
 
@@ -26,26 +36,42 @@ class Unresolved(Exception):
     """The name resolves to nothing at present."""
 
 
-async def resolve(url: str, *, allow_private: bool) -> list[str]:
+def check_written(url: str, reach: Reach) -> None:
+    """Raise Refused when `url` is no http(s) URL, or its host says without a look-up that it is out of reach.
+
+    That is an address, in whatever form the system takes (`127.1`, `0x7f000001`), or `localhost` (RFC 6761, 6.3). What
+    other names lead to is for `resolve`, at the time of the request.
+    """
+    host, _ = _host_and_port(url)
+    address = _written_address(host)
+    if address is not None and not may_go_to(address, reach):
+        raise Refused(f"{host!r} is an address that is not public")
+
+
+async def resolve(url: str, reach: Reach) -> list[str]:
     """The addresses behind the host of `url`, in the order in which they are to be tried.
 
-    Raises Refused when the URL is no http(s) URL or any of its addresses is not public, Unresolved when there is none.
+    Raises Refused when the URL is no http(s) URL or any of its addresses is out of reach, Unresolved when it has none.
     """
-    return await resolve_host(*_host_and_port(url), allow_private=allow_private)
+    return await resolve_host(*_host_and_port(url), reach)
 
 
-async def resolve_host(host: str, port: int, *, allow_private: bool) -> list[str]:
+async def resolve_host(host: str, port: int, reach: Reach) -> list[str]:
     """The addresses behind a name, in the order in which they are to be tried. Raises Refused, Unresolved."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unresolved(f"the name {host!r} does not resolve") from error
     addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
-    if not allow_private:
-        for address in addresses:
-            if not is_public(address):
-                raise Refused(f"the name {host!r} leads to an address that is not public")
+    for address in addresses:
+        if not may_go_to(address, reach):
+            raise Refused(f"the name {host!r} leads to an address that is not public")
     return addresses
+
+
+def may_go_to(address: str, reach: Reach) -> bool:
+    """Whether a request may go to this IP address."""
+    return reach is Reach.PRIVATE or is_public(address) or (reach is Reach.LOOPBACK and _is_loopback(address))
 
 
 def is_public(address: str) -> bool:
@@ -61,6 +87,26 @@ def is_public(address: str) -> bool:
         # A tunnel ends at the IPv4 address inside, so both must be public.
         return _is_public(ip) and all(map(_is_public, (ip.sixtofour, *(ip.teredo or ()))))
     return _is_public(ip)
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ip_address(address.partition("%")[0])
+    return ip.is_loopback or (isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None and ip.ipv4_mapped.is_loopback)
+
+
+def _written_address(host: str) -> str | None:
+    """The address that a host is without a look-up; none for a name."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
 
 
 def _is_public(ip: IPv4Address | IPv6Address | None) -> bool:

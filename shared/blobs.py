@@ -2,7 +2,7 @@
 
 A thin layer over obstore (`file://`, `s3://`, `gs://`, `az://`, `memory://`; see `shared.folder`). Keys of ours are
 `originals|results/<UTC day>/<owner>/<hash>`: whole days can be dropped without counting references, by the janitor
-or by a lifecycle rule of the store. Any other key inside the store may be named as a source.
+or by a lifecycle rule of the store. Any other key inside the store may be named as a source, and be a link inside it.
 """
 
 import asyncio
@@ -122,8 +122,7 @@ class BlobStore:
 
     async def get_async(self, key: str) -> memoryview:
         with self._translated(key):
-            answer = await obstore.get_async(self._store, check_key(key))
-            return memoryview(await answer.bytes_async())
+            return memoryview(await (await obstore.get_async(self._store, self._inside(key))).bytes_async())
 
     def put(self, key: str, data: bytes | memoryview, *, media_type: str = "") -> None:
         """Store an object whole or not at all. An object store serves it with the media type; a folder has none."""
@@ -169,14 +168,14 @@ class BlobStore:
         """What the store knows of an object; none when it is not there."""
         try:
             with self._translated(key):
-                return _blob(await obstore.head_async(self._store, check_key(key)))
+                return _blob(await obstore.head_async(self._store, self._inside(key)))
         except SourceNotFound:
             return None
 
     async def stream(self, key: str, *, start: int, end: int, chunk: int = 256 * 1024) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `end`, in pieces of about `chunk` bytes."""
         with self._translated(key):
-            answer = await obstore.get_async(self._store, check_key(key), options={"range": (start, end)})
+            answer = await obstore.get_async(self._store, self._inside(key), options={"range": (start, end)})
             async for piece in answer.stream(min_chunk_size=chunk):
                 yield bytes(piece)
 
@@ -239,6 +238,12 @@ class BlobStore:
         """Raise StorageUnavailable unless the store takes an object: it writes one, under a key of its own."""
         await self.check_taking()
         await self.put_async(_PROBE, b"")
+
+    def _inside(self, key: str) -> str:
+        """Return `key` once it is known not to lead out of a folder; obstore itself follows every link."""
+        if self._folder is not None:
+            self._folder.find(check_key(key))
+        return check_key(key)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

@@ -14,7 +14,7 @@ import httpx
 
 from services.ingest.intake import Intake, too_many_bytes
 from services.ingest.settings import IngestSettings
-from shared.addresses import Refused, Unresolved, resolve_host
+from shared.addresses import Reach, Refused, Unresolved, resolve_host
 from shared.errors import InvalidParameter, Overloaded, SourceNotFound, TimedOut
 from shared.pinned import answered, new_client, pinned, requesting
 
@@ -34,7 +34,7 @@ class Fetcher:
 
     def __init__(self, settings: IngestSettings) -> None:
         self._hosts = frozenset(name.strip().lower() for name in settings.fetch_hosts.split(",") if name.strip())
-        self._allow_private = settings.fetch_allow_private
+        self._reach = Reach.PRIVATE if settings.fetch_allow_private else Reach.PUBLIC
         self._timeout = settings.fetch_timeout
         self._limit = settings.max_bytes
         timeout = httpx.Timeout(
@@ -89,7 +89,7 @@ class Fetcher:
         """The head of the answer from the first address that accepts a connection, all of them checked before."""
         host, port = self._admitted(url)
         last: httpx.HTTPError | None = None
-        for address in await resolve_host(host, port, allow_private=self._allow_private):
+        for address in await resolve_host(host, port, self._reach):
             headers = {"Accept": "image/*", "Accept-Encoding": "identity"}
             try:
                 return await self._client.send(pinned(self._client, "GET", url, address, headers=headers), stream=True)

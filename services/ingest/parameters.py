@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.ingest.accepting import best_format
+from shared.addresses import Reach, Refused, check_written
 from shared.errors import InvalidParameter
 from shared.events import Output
 
@@ -77,6 +78,18 @@ def read_idempotency_key(text: str | None) -> str | None:
             "Idempotency-Key is 1 to 255 visible ASCII characters without spaces.", parameter="Idempotency-Key"
         )
     return text
+
+
+def check_webhook(url: str, reach: Reach) -> None:
+    """Raise InvalidParameter for a webhook that would never be called, as far as its URL shows that by itself."""
+    try:
+        check_written(url, reach)
+    except Refused as error:
+        raise InvalidParameter(
+            f"webhook would not be called: {error}. Whoever runs this Darkroom can allow that with "
+            "DARKROOM_WEBHOOK_ALLOW_PRIVATE.",
+            parameter="webhook",
+        ) from error
 
 
 def display_name(text: str | None) -> str | None:

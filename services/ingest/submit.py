@@ -23,7 +23,7 @@ from services.ingest.intake import Budget, Intake
 from services.ingest.metrics import Metrics
 from services.ingest.multipart import PART_OVERHEAD, Field, Image, ImageStart, boundary_of, read_parts
 from services.ingest.offer import Offer
-from services.ingest.parameters import Parameters, display_name, read_idempotency_key, read_parameters
+from services.ingest.parameters import Parameters, check_webhook, display_name, read_idempotency_key, read_parameters
 from services.ingest.settings import IngestSettings
 from shared import keys
 from shared.access import admit
@@ -155,6 +155,8 @@ class Uploads:
 
     async def _plan(self, pairs: list[tuple[str, str]], caller: Caller) -> Plan:
         parameters = read_parameters(pairs, accept=caller.accept)
+        if parameters.webhook is not None:
+            check_webhook(parameters.webhook, self._settings.webhook_reach)
         chain = await self._offer.check(parameters.filters)
         partition = partition_for(caller.owner, parameters.batch, caller.idempotency_key, self._settings.partitions)
         await self._backlog.admit(keys.uploaded(partition, bulk=parameters.bulk))

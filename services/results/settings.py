@@ -51,9 +51,6 @@ class ResultsSettings(AccessSettings, StageSettings):
         description="Secrets that sign webhooks (Standard Webhooks, whsec_ and base64), separated by spaces; every one "
         "signs, so that a new one can be added before the old one goes. None: webhooks are not signed.",
     )
-    webhook_allow_private: bool = Field(
-        default=False, description="Whether webhooks may go to private, loopback and link-local addresses."
-    )
     webhook_timeout: Seconds = Field(10.0, description="Seconds one delivery may take.")
     webhook_give_up: Seconds = Field(24 * 3600.0, description="Seconds after which a webhook is given up.")
     webhook_first_delay: Seconds = Field(5.0, description="Seconds before a failed delivery is tried again.")

@@ -156,7 +156,7 @@ class Webhooks:
         return "again", delay
 
     async def _send(self, webhook: Webhook, limit: asyncio.Timeout) -> httpx.Response:
-        addresses = await resolve(webhook.url, allow_private=self._settings.webhook_allow_private)
+        addresses = await resolve(webhook.url, self._settings.webhook_reach)
         url = httpx.URL(webhook.url)
         body = await cloud_events.body(self._reader, webhook.type, webhook, trace_url=self._settings.trace_url)
         signed = signing.signed_headers(

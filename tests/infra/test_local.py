@@ -14,7 +14,10 @@ import psutil
 import pytest
 from redis import Redis
 
+from infra import local
+from shared.access import AccessSettings
 from tests.support import stack as stacks
+from tests.support.receiver import Receiver
 from tests.support.stack import DARKROOM, Stack
 from tests.support.waiting import wait_until
 
@@ -129,6 +132,49 @@ def healthy(stack: Stack) -> bool:
         return all(answer.is_success for answer in answers)
     except httpx.TransportError:
         return False
+
+
+def test_a_webhook_to_this_machine_is_called_and_one_to_its_network_refused(stack: Stack, photos: list[Path]) -> None:
+    data = photos[0].read_bytes()
+    with Receiver().running() as receiver:
+        sent = {"filters": "grayscale", "webhook": receiver.url}
+        accepted = httpx.post(f"{stack.url}/v1/images", params=sent, content=data)
+        assert accepted.status_code == 202, accepted.text
+        wait_until(lambda: receiver.tries)
+        foreign = {"Origin": "https://stranger.example"}
+        assert httpx.post(f"{stack.url}/v1/images", params=sent, content=data, headers=foreign).status_code == 403
+        inside = {"webhook": "http://192.168.1.1/"}
+        assert httpx.post(f"{stack.url}/v1/images", params=inside, content=data).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "variables", "alone"),
+    [
+        ("127.0.0.1", None, {}, True),
+        ("::1", None, {}, True),
+        ("127.0.0.1", Path("keys.json"), {}, False),
+        ("192.168.1.2", None, {"INSECURE": "1"}, False),
+        ("127.0.0.1", None, {"INSECURE": "1"}, False),
+        ("127.0.0.1", None, {"ALLOWED_HOSTS": "pictures.example"}, False),
+        ("127.0.0.1", None, {"CORS_ORIGINS": "https://app.example"}, False),
+        ("127.0.0.1", None, {"REDIS_URL": "redis://10.0.0.1"}, False),
+    ],
+)
+def test_webhooks_go_to_the_loopback_where_only_this_machine_can_ask(
+    host: str,
+    keys: Path | None,
+    variables: dict[str, str],
+    *,
+    alone: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"DARKROOM_{name}", value)
+    admin = dict.fromkeys(("ingest", "process", "results"), 1)
+    plan = local._Plan(host, 8080, tmp_path, None, admin, keys, None)
+    for program in local._services(plan, AccessSettings(), "redis://127.0.0.1"):
+        assert program.environment.get("DARKROOM_WEBHOOK_ALLOW_LOOPBACK") == ("true" if alone else None)
 
 
 def test_a_data_directory_has_one_user(stack: Stack) -> None:

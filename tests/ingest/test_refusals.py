@@ -72,6 +72,26 @@ async def test_a_wrong_request_parameter_is_refused(ingest: Running, name: str, 
     await assert_nothing_recorded(ingest)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:9", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "127.1", "0x7f000001", "localhost"],
+)
+async def test_a_webhook_that_would_never_be_called_is_refused_at_once(ingest: Running, host: str) -> None:
+    body = assert_problem(await post(ingest, webhook=f"http://{host}/x"), 422, "invalid_parameter")
+
+    assert body["parameter"] == "webhook"
+    assert "not public" in body["detail"]
+    await assert_nothing_recorded(ingest)
+
+
+async def test_a_webhook_inside_is_taken_as_far_as_the_settings_reach(start: Start) -> None:
+    for allowed, statuses in (("loopback", [202, 422]), ("private", [202, 202])):
+        ingest = await start(**{f"webhook_allow_{allowed}": True})
+        hooks = ("http://127.0.0.1:9/", "http://10.0.0.1/")
+
+        assert [(await post(ingest, webhook=hook)).status_code for hook in hooks] == statuses
+
+
 async def test_a_parameter_that_comes_twice_is_refused(ingest: Running) -> None:
     response = await ingest.http.post("/v1/images?filters=sepia&filters=blur", content=picture())
 

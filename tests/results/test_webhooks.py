@@ -30,7 +30,7 @@ from services.results.signing import read_secrets, signed_headers
 from services.results.silence import Silence
 from services.results.webhooks import Webhooks
 from shared import groups, keys
-from shared.addresses import Refused, Unresolved, is_public, resolve
+from shared.addresses import Reach, Refused, Unresolved, check_written, is_public, resolve
 from shared.entries import Entry, Source
 from shared.service import Server
 from tests.results.story import Story, processed, upload
@@ -485,18 +485,18 @@ def test_these_addresses_are_public(address: str) -> None:
 )
 async def test_another_spelling_of_loopback_is_refused(url: str) -> None:
     with pytest.raises(Refused):
-        await resolve(url, allow_private=False)
+        await resolve(url, Reach.PUBLIC)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "//x/", "http://", "http://x:99999/", ""])
 async def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(Refused):
-        await resolve(url, allow_private=True)
+        await resolve(url, Reach.PRIVATE)
 
 
 async def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
     with pytest.raises(Unresolved):
-        await resolve("http://nowhere.invalid/", allow_private=True)
+        await resolve("http://nowhere.invalid/", Reach.PRIVATE)
 
 
 def test_every_secret_signs() -> None:
@@ -554,3 +554,14 @@ async def test_the_secret_is_never_logged(
     assert "webhook failed" in written
     assert TOKEN not in written
     assert TOKEN not in repr(postman.webhooks._settings)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "localhost", "a.localhost."])
+async def test_a_reach_to_the_loopback_is_one_to_nothing_else_inside(host: str) -> None:
+    check_written(f"http://{host}/", Reach.LOOPBACK)
+    with pytest.raises(Refused):
+        check_written(f"http://{host}/", Reach.PUBLIC)
+    assert await resolve("http://127.0.0.1/", Reach.LOOPBACK) == ["127.0.0.1"]
+    for inside in ("10.0.0.1", "169.254.169.254", "[fd00::1]", "0.0.0.0", "[::]", "192.168.1"):
+        with pytest.raises(Refused):
+            check_written(f"http://{inside}/", Reach.LOOPBACK)

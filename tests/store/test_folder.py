@@ -128,3 +128,69 @@ def test_no_object_is_ever_seen_in_part(store: BlobStore, root: Path, monkeypatc
     store.put("inbox/one", bytes(2500))
     assert seen == [[], [], []]
     assert len(store.get("inbox/one")) == 2500
+
+
+async def read_any_way(store: BlobStore, key: str) -> list[bytes]:
+    pieces = [piece async for piece in store.stream(key, start=0, end=4)]
+    return [bytes(store.get(key)), bytes(await store.get_async(key)), b"".join(pieces)]
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "beside", "relative", "two", "circle"])
+async def test_no_link_leads_out_of_the_store(store: BlobStore, root: Path, tmp_path: Path, way: str) -> None:
+    # The name of the folder beside it begins as that of the store does.
+    for outside in (tmp_path / "outside", tmp_path / "blobs-beside"):
+        outside.mkdir()
+        (outside / "secret").write_bytes(b"xxxx")
+    inbox = root / "inbox"
+    inbox.mkdir()
+    links = {
+        "file": [("l", tmp_path / "outside" / "secret")],
+        "folder": [("l", tmp_path / "outside")],
+        "beside": [("l", tmp_path / "blobs-beside" / "secret")],
+        "relative": [("l", Path("../../outside/secret"))],
+        "two": [("l", inbox / "m"), ("m", tmp_path / "outside" / "secret")],
+        "circle": [("l", inbox / "m"), ("m", inbox / "l")],
+    }
+    for name, target in links[way]:
+        (inbox / name).symlink_to(target)
+    key = "inbox/l/secret" if way == "folder" else "inbox/l"
+    assert not store.has(key)
+    assert await store.head_async(key) is None
+    with pytest.raises(SourceNotFound):
+        store.get(key)
+    with pytest.raises(SourceNotFound):
+        await store.get_async(key)
+    with pytest.raises(SourceNotFound):
+        _ = [piece async for piece in store.stream(key, start=0, end=4)]
+
+
+@pytest.fixture
+def led(root: Path, tmp_path: Path) -> BlobStore:
+    """A store whose folder is a link."""
+    (tmp_path / "disk").mkdir()
+    root.symlink_to(tmp_path / "disk")
+    return BlobStore(root.as_uri())
+
+
+async def test_a_link_inside_the_store_and_a_store_that_is_one_are_followed(led: BlobStore, root: Path) -> None:
+    led.put("originals/cat", b"meow")
+    (root / "inbox").mkdir()
+    (root / "inbox" / "cat").symlink_to(root / "originals" / "cat")
+    for key in ("originals/cat", "inbox/cat"):
+        assert await read_any_way(led, key) == [b"meow"] * 3
+
+
+def test_a_folder_that_moves_while_it_is_in_use_is_found(led: BlobStore, root: Path, tmp_path: Path) -> None:
+    led.put("inbox/cat", b"meow")
+    assert led.has("inbox/cat")
+    (tmp_path / "disk").rename(tmp_path / "larger")
+    root.unlink()
+    root.symlink_to(tmp_path / "larger")
+    assert bytes(led.get("inbox/cat")) == b"meow"
+
+
+def test_a_pipe_in_the_store_holds_nobody_up(store: BlobStore, root: Path) -> None:
+    (root / "inbox").mkdir()
+    os.mkfifo(root / "inbox" / "pipe")
+    with pytest.raises(SourceNotFound):
+        store.get("inbox/pipe")
