@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from clients.models import FilterDocument
 from clients.outputs import chain_in_name
 from shared.chain import parse_chain
 from shared.errors import InvalidParameter, UnknownFilter
@@ -51,9 +50,8 @@ def chain_from(preset: str | None, filters: Sequence[str]) -> Chain:
     return Chain(named + given, chain_in_name(preset, given))
 
 
-def check_names(chain: Sequence[FilterSpec], offered: Sequence[FilterDocument]) -> None:
+def check_names(chain: Sequence[FilterSpec], known: Sequence[str]) -> None:
     """Raise UnknownFilter for a filter that is not offered; parameters are the service's to check."""
-    known = [document.name for document in offered]
     for spec in chain:
         if spec["name"] not in known:
             raise UnknownFilter(

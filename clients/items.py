@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from clients.inputs import Input, Refused
 from clients.models import Job
 
@@ -49,7 +47,7 @@ class Item:
 
     def document(self) -> dict[str, Any]:
         """What `--json` prints of it."""
-        job = msgspec.to_builtins(self.job) if self.job else None
+        job = self.job.document if self.job else None
         return {
             "file": self.shown,
             "state": self.state,

@@ -56,7 +56,7 @@ def list_dead(*, url: str | None, as_json: bool) -> int:
     with Client(url, retry_for=0) as client:
         for letter in client.dead_letters():
             if as_json:
-                write_json(msgspec.to_builtins(letter))
+                write_json(letter.document)
             else:
                 cells = (
                     letter.id,
@@ -79,7 +79,7 @@ def show_dead(letter_id: str, *, url: str | None, as_json: bool) -> int:
     with Client(url, retry_for=0) as client:
         letter = client.dead_letter(letter_id)
     if as_json:
-        write_json(msgspec.to_builtins(letter))
+        write_json(letter.document)
         return 0
     about = {name: getattr(letter, name) for name in letter.__struct_fields__ if name not in {"fields", "at"}}
     shown = {**about, "at": _at(letter), **{f"entry.{name}": value for name, value in letter.fields.items()}}

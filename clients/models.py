@@ -1,5 +1,6 @@
 """What the service answers, typed. Members that a newer service adds are ignored."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -35,6 +36,21 @@ State = Literal["queued", "processing", "done", "failed", "cancelled", "deleted"
 TERMINAL: Final = frozenset({"done", "failed", "cancelled", "deleted"})
 
 
+#: Under this name lies the text that an answer was read from.
+_CAME: Final = "_came"
+
+
+class _Told(msgspec.Struct, frozen=True, dict=True):
+    """What keeps the document that it was read from, for those who hand it on."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document as the service sent it, with what these types do not know; made up where none was sent."""
+        came = self.__dict__.get(_CAME)
+        told: dict[str, Any] = msgspec.to_builtins(self) if came is None else msgspec.json.decode(came)
+        return told
+
+
 class Links(msgspec.Struct, frozen=True):
     """Paths at the service, relative to its address."""
 
@@ -59,10 +75,11 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     trace_url: str | None = None
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(_Told, frozen=True, kw_only=True):
     """One picture on its way. Sizes are in bytes and pixels, `timings` in milliseconds per step.
 
-    `width`, `height` and `media_type` are of the developed picture once the job is done, of the source before.
+    `filter_ms` are the milliseconds of each filter. `width`, `height` and `media_type` are of the developed picture
+    once the job is done, of the source before.
     """
 
     id: str
@@ -86,6 +103,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None = None
     error: Failure | None = None
     timings: dict[str, float] = {}
+    filter_ms: list[float] = []
     trace_id: str | None = None
     trace_url: str | None = None
     cached: bool = False
@@ -161,7 +179,7 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(_Told, frozen=True, kw_only=True):
     """An event that could not be read or that used up its attempts."""
 
     id: str
@@ -245,4 +263,22 @@ class Catalogue(msgspec.Struct, frozen=True):
 
 def decode(body: bytes, kind: type[Any]) -> Any:  # noqa: ANN401 - the caller names the type
     """Read an answer's body as a document of one kind."""
-    return msgspec.json.decode(body, type=kind)
+    read = msgspec.json.decode(body, type=kind)
+    if isinstance(read, _Told):
+        _keep(read, body)
+    elif isinstance(read, Page):
+        _keep_all(read.jobs, "jobs", body)
+    elif isinstance(read, DeadLetterPage):
+        _keep_all(read.dead_letters, "dead_letters", body)
+    return read
+
+
+def _keep(told: _Told, came: bytes) -> None:
+    # Frozen are the members; this is none, so that it is neither compared nor shown.
+    told.__dict__[_CAME] = came
+
+
+def _keep_all(told: Sequence[_Told], member: str, page: bytes) -> None:
+    members = msgspec.json.decode(page, type=dict[str, msgspec.Raw])
+    for one, came in zip(told, msgspec.json.decode(members[member], type=list[msgspec.Raw]), strict=True):
+        _keep(one, bytes(came))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients.chains import chain_from
+from clients.chains import chain_from, check_names
 from clients.display import Display
 from clients.errors import WrongUsage
 from clients.inputs import find
@@ -17,6 +17,7 @@ from clients.program import program
 from clients.publisher import Publisher
 from clients.words import to_follow
 from infra import addresses
+from shared.catalogue import check_chain
 from shared.errors import StorageUnavailable
 from shared.events import Output
 from shared.keys import new_id
@@ -43,7 +44,10 @@ class PublishCommand:
 
 
 def publish(command: PublishCommand) -> int:
-    """Run it; returns the exit code. Raises WrongUsage, DarkroomError, and ConnectionError without a store."""
+    """Run it; returns the exit code.
+
+    Raises WrongUsage, DarkroomError (a filter that no worker has, for example), and ConnectionError without a store.
+    """
     check_output(None, command.format, as_json=command.as_json)
     if command.priority not in PRIORITIES:
         raise WrongUsage(f"--priority is one of {', '.join(PRIORITIES)}.")
@@ -63,6 +67,9 @@ async def _publish(command: PublishCommand) -> int:
     bad = [Item.refused(len(items) + index, one) for index, one in enumerate(refused)]
     batch = command.batch or new_id(0)
     async with Publisher.from_settings(_settings(command.data_dir)) as publisher:
+        if (offered := await publisher.offered()) is not None:
+            check_names(chain.filters, [filter_.name for filter_ in offered])
+            check_chain(chain.filters, offered)
         with Display(len(items) + len(bad), as_json=command.as_json, wait=False) as display:
             for item in bad:
                 display.changed(item)

@@ -16,16 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypedDict
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from redis.typing import EncodableT, FieldT
 
 from clients.multipart import Image
-from shared import keys, trace_context
+from shared import catalogue, keys, trace_context
 from shared.backlog import memory_share, waiting
 from shared.blobs import BlobStore, blob_key, digest_of
+from shared.catalogue import FilterDocument
 from shared.chain import parse_chain
 from shared.connections import connect
-from shared.errors import Overloaded, StorageUnavailable
+from shared.errors import NoCatalogue, Overloaded, StorageUnavailable
 from shared.events import FilterSpec, ImageUploaded, Output, encode
 from shared.settings import Settings
 from shared.submission import Submission, Submitter, partition_for
@@ -187,6 +188,18 @@ class Publisher:
             raise StorageUnavailable("Redis did not take the event; it may be published all the same.") from error
         text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
         return event.job_id or keys.job_of_entry(partition, text, bulk=bulk)
+
+    async def offered(self) -> list[FilterDocument] | None:
+        """The filters that workers take, by name; none where that is not known: to nobody yet, or not to this user.
+
+        Raises StorageUnavailable.
+        """
+        try:
+            return await catalogue.offered(self._redis)
+        except (NoCatalogue, NoPermissionError):
+            return None
+        except RedisError as error:
+            raise StorageUnavailable("Redis did not answer.") from error
 
     async def backlog(self, *, partition: int = 0, bulk: bool = False) -> int:
         """Entries of an upload stream that are not done yet."""

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -47,7 +46,7 @@ def show(
                 unknown.append(f"{job_id}: {error.message}")
     if as_json:
         for job in jobs:
-            write_json(msgspec.to_builtins(job))
+            write_json(job.document)
     elif jobs:
         console.print(table(jobs, width=console.width, batches=batch is None))
     errors = Console(stderr=True)

@@ -80,7 +80,7 @@ async def _submit(
     }
     inputs: list[Input] = [item.input for item in items if item.input is not None]
     async with AsyncClient(command.url, retry_for=0) as client:
-        check_names(chain, await client.filters())
+        check_names(chain, [offered.name for offered in await client.filters()])
         client.retry_for = _PATIENCE
         journal = Journal.open([client.url, options], inputs)
         with (

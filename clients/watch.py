@@ -7,7 +7,6 @@ from itertools import islice
 from threading import Lock
 from typing import Final
 
-import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -102,7 +101,7 @@ def _write(changes: Iterator[Job], seen: Seen, *, as_json: bool) -> None:
     for job in changes:
         seen.take(job)
         if as_json:
-            write_json(msgspec.to_builtins(job))
+            write_json(job.document)
         else:
             reason = f" {job.error.code}: {job.error.message}" if job.error else ""
             write_lines([f"{job.state:<10} {job.id} {job.name or job.source or ''}{reason}"])

@@ -83,9 +83,7 @@ class Projection:
             _end(traces)
             self._note(steps, outcomes)
 
-    def _call(
-        self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]
-    ) -> tuple[list[str], list[Any]]:
+    def _call(self, source: Source, steps: Sequence[Step], traces: Sequence["_Traced"]) -> tuple[list[str], list[Any]]:
         """The keys and arguments of project.lua, in the order that it describes."""
         partition = source.partition
         names = [

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from clients.api import AsyncClient, Client
 from clients.publisher import Publisher
 from clients.sync_publisher import SyncPublisher
-from shared import keys
+from shared import catalogue, keys
 from shared.blobs import BlobStore
 from shared.errors import Overloaded, StorageUnavailable, UnknownFilter
 from shared.events import ImageUploaded, Output, decode_uploaded
@@ -146,6 +146,31 @@ def test_the_command_says_what_it_does_not_take(command: Command, picture: Pictu
     picture(command.folder / "cat.png")
     assert command("publish", "cat.png", "--priority", "urgent").code == 2
     assert command("publish", "cat.png", "--format", "gif").code == 2
+
+
+@pytest.mark.parametrize(
+    ("chain", "told"),
+    [("sepai", "did you mean sepia?"), ("blur:size=200", "blur: parameter size"), ("noir", "--preset noir")],
+)
+def test_the_command_takes_no_chain_that_no_worker_would(
+    command: Command, stack: Stack, picture: Picture, chain: str, told: str
+) -> None:
+    picture(command.folder / "cat.png")
+    outcome = command("publish", "cat.png", "-f", chain, "--data-dir", stack.data_dir)
+    assert (outcome.code, outcome.text) == (2, "")
+    assert told in outcome.errors
+
+
+async def test_what_workers_offer_is_known_once_one_did_and_to_who_may_read_it(
+    publisher: Publisher, redis: Redis, redis_url: str, blob_url: str
+) -> None:
+    assert await publisher.offered() is None
+    await catalogue.publish(redis, "e1", [catalogue.FilterDocument("sepia", "Brown.", {})])
+    assert [offered.name for offered in await publisher.offered() or ()] == ["sepia"]
+    await redis.acl_setuser("narrow", enabled=True, nopass=True, keys=["image.uploaded:*"], commands=["+xadd"])
+    async with Publisher(redis_url.replace("://", "://narrow:x@"), blob_url) as narrow:
+        assert await narrow.offered() is None
+    await redis.acl_deluser("narrow")
 
 
 def test_a_program_without_asyncio_publishes_the_same(stack: Stack, tmp_path: Path, picture: Picture) -> None:

@@ -5,9 +5,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.clients.command import Command
+from tests.support.stack import Stack
 
 Picture = Callable[..., Path]
 
@@ -30,6 +32,19 @@ def test_status_shows_a_job(command: Command, done: str) -> None:
 def test_status_as_json_is_the_job_document(command: Command, done: str) -> None:
     (document,) = command("status", done, "--json").documents
     assert (document["id"], document["state"], document["filters"]) == (done, "done", [{"name": "blur", "size": 5}])
+
+
+def test_every_command_shows_the_document_that_the_service_sent(
+    command: Command, stack: Stack, picture: Picture
+) -> None:
+    picture(command.folder / "same.png", seed=4001)
+    (line,) = command("submit", "same.png", "-f", "blur:size=5", "-f", "sepia", "--json").documents
+    sent = httpx.get(f"{stack.url}/v1/jobs/{line['id']}").json()
+    assert len(sent["filter_ms"]) == 2
+    assert line["job"] == sent
+    assert command("status", sent["id"], "--json").documents == [sent]
+    assert sent in command("status", "--batch", sent["batch"], "--json").documents
+    assert command("watch", sent["id"], "--json").documents == [sent]
 
 
 def test_status_lists_the_newest_first(command: Command, done: str) -> None:
