@@ -97,9 +97,9 @@ class Janitor:
             yield raw.decode() if isinstance(raw, bytes) else raw
 
     async def _by_age(self, partition: int, owner: str, now: float) -> None:
-        """Take jobs whose record is over out of the index; only those that were made before the retention can be."""
+        """Take jobs whose record is over out of the index, which knows them as expired for as long as their blobs."""
         index = keys.index(partition, owner)
-        latest = int((now - self._settings.retention) * 1000)
+        latest = int(self._cutoff(now).timestamp() * 1000)
         looked_at = 0
         async for chunk in self._swept(partition, owner, self._resume.pop(index, 0.0), latest):
             self._count("index", chunk.results.count(_OVER))

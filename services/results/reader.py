@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared import keys, records
-from shared.errors import NotFound
+from shared.errors import Expired, NotFound
 from shared.records import JobRecord
 from shared.scripts import RedisClient
 
@@ -55,18 +55,21 @@ class Reader:
         return record
 
     async def named(self, owner: str, job_id: str) -> JobRecord:
-        """The record that a caller names, whose own `id` is then the one to use. Raises NotFound.
+        """The record that a caller names, whose own `id` is then the one to use. Raises NotFound or Expired.
 
         A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not
         known means the job of the low-priority stream.
         """
-        try:
-            return await self.job(owner, job_id)
-        except NotFound:
-            twin = keys.bulk_twin(job_id)
-            if twin is None:
-                raise
-            return await self.job(owner, twin)
+        names = [name for name in (job_id, keys.bulk_twin(job_id)) if name is not None]
+        for name in names:
+            try:
+                return await self.job(owner, name)
+            except NotFound:
+                continue
+        index = keys.index(self.partition_of(job_id), owner)
+        if any([await self.redis.zscore(index, name) is not None for name in names]):
+            raise Expired("This job ended longer ago than jobs are kept.")
+        raise NotFound("There is no such job.")
 
     async def jobs(self, owner: str, partition: int, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Many records of one partition in the order asked for; none where there is none for this owner."""

@@ -38,7 +38,7 @@ async def age(story: Story, job_id: str, days: float) -> None:
 async def test_index_entries_whose_record_is_over_go(story: Story, store: BlobStore, redis_url: str) -> None:
     over, kept, young = await story.submit("a.jpg", "b.jpg", "c.jpg")
     for job_id in (over, kept):
-        await age(story, job_id, 1)
+        await age(story, job_id, 3)
     await story.redis.delete(keys.job(0, over), keys.job(0, young))
     await janitor_of(story, store, redis_url).once()
     # A young one may be on its way: its record is only looked at once it can be over.
@@ -47,7 +47,7 @@ async def test_index_entries_whose_record_is_over_go(story: Story, store: BlobSt
 
 async def test_an_owner_without_jobs_is_forgotten(story: Story, store: BlobStore, redis_url: str) -> None:
     (job_id,) = await story.submit("a.jpg")
-    await age(story, job_id, 1)
+    await age(story, job_id, 3)
     await story.redis.delete(keys.job(0, job_id))
     await janitor_of(story, store, redis_url).once()
     assert await story.redis.exists(keys.index(0, "local"), keys.owners(0)) == 0
@@ -173,7 +173,7 @@ async def test_nothing_is_left_after_the_retention(story: Story, store: BlobStor
     stay = {keys.progress(0), keys.uploaded(0), keys.version(0), keys.owners(0), keys.index(0, "local"), keys.hooks(0)}
     assert {key.decode() for key in without} <= stay
     for job_id in [*job_ids, "0-straight"]:
-        await age(story, job_id, 1)
+        await age(story, job_id, 3)
         await story.redis.delete(keys.job(0, job_id))
     await janitor_of(story, store, redis_url).once()
     assert not await story.redis.exists(keys.index(0, "local"), keys.owners(0))

@@ -141,6 +141,23 @@ async def test_deleting_a_live_job_cancels_it(story: Story, http: httpx.AsyncCli
     assert (await story.job(job_id)).state == "cancelled"
 
 
+async def test_a_job_whose_retention_is_over_is_expired_to_its_owner(story: Story, http: httpx.AsyncClient) -> None:
+    over, deleted = await story.submit("cat.jpg", "dog.jpg")
+    await story.finish(over, deleted)
+    assert (await http.delete(f"/v1/jobs/{deleted}")).status_code == 200
+    # What the time to live of the records comes to.
+    await story.redis.delete(keys.job(0, over), keys.job(0, deleted))
+    for job_id in (over, deleted):
+        for path in ("", "/result", "/original", "/events"):
+            gone = await http.get(f"/v1/jobs/{job_id}{path}")
+            assert (gone.status_code, gone.json()["code"]) == (410, "expired")
+        assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 410
+        assert (await http.post(f"/v1/jobs/{job_id}/retry")).status_code == 410
+    assert (await http.get("/v1/jobs")).json()["jobs"] == []
+    await story.redis.delete(keys.index(0, "local"))
+    assert (await http.get(f"/v1/jobs/{over}")).status_code == 404
+
+
 async def test_deleting_a_finished_job_leaves_a_tombstone(story: Story, http: httpx.AsyncClient) -> None:
     (job_id,) = await story.submit("cat.jpg")
     await story.finish(job_id)
