@@ -4,6 +4,8 @@ Everything is real: `darkroom up` runs in a process of its own with its Valkey o
 the tests know its addresses and nothing else.
 """
 
+import asyncio
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from httpx_sse import connect_sse
 from redis import Redis
 
+from shared import keys
 from shared.blobs import BlobStore
 from tests.support.references import REFERENCES, decoded, developed
 from tests.support.stack import DARKROOM, Stack
@@ -208,3 +211,27 @@ def test_8_all_of_it_is_seen_in_the_health_and_the_metrics(stack: Stack) -> None
 def test_the_catalogue_offers_the_classic_filters_and_the_geometry(http: httpx.Client) -> None:
     offered = {document["name"] for document in http.get("/v1/filters").json()["filters"]}
     assert offered >= {*REFERENCES, "resize", "crop", "rotate", "flip", "contrast", "saturation"}
+
+
+def test_a_result_that_vanished_from_the_store_is_developed_anew(
+    http: httpx.Client, store: BlobStore, redis: Redis, photos: list[Path]
+) -> None:
+    def develop() -> dict[str, Any]:
+        answer = http.post(
+            "/v1/images",
+            data={"filters": "negative,emboss", "format": "png"},
+            files={"image": (photos[0].name, photos[0].read_bytes())},
+        )
+        return finished(http, answer.json()["jobs"][0]["id"])
+
+    first = develop()
+    address = f"/v1/jobs/{first['id']}/result"
+    picture = http.get(address).content
+    event = redis.hget(keys.job(0, first["id"]), "event")
+    assert isinstance(event, bytes)
+    asyncio.run(store.delete_async([json.loads(event)["result"]["key"]]))
+    # Who asks for the bytes learns that they are gone, and so does the cache.
+    assert http.get(address).status_code == 410
+    again = develop()
+    assert not again["cached"]
+    assert http.get(f"/v1/jobs/{again['id']}/result").content == picture

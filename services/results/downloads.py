@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from services.results.answers import problems
 from services.results.context import Context, ContextDep, HolderDep
 from services.results.ranges import Span, Unsatisfiable, matches, parse_range
+from shared import keys
 from shared.blobs import Blob, own_digest
 from shared.errors import Expired, NotDone
 from shared.records import JobRecord
@@ -92,6 +93,8 @@ async def original(job_id: str, request: Request, context: ContextDep, owner: Ho
 async def _answer(context: Context, request: Request, key: str, media_type: str, name: str) -> Response:
     blob = await context.store.head_async(key)
     if blob is None:
+        # An identical request is to develop it anew, not to be answered by the facts of what is gone.
+        await context.redis.delete(keys.cache(key))
         raise Expired("The bytes of this job are no longer kept.")
     digest = own_digest(key)
     etag = f'"{digest or blob.etag.strip(chr(34))}"'

@@ -12,7 +12,7 @@ from services.results.answers import problems
 from services.results.context import Context, ContextDep, OwnerDep
 from services.results.feed import Feed, last_event_id
 from services.results.listen import Subscription
-from shared.errors import Overloaded
+from shared.errors import Expired, Overloaded
 
 router = APIRouter(tags=["events"])
 
@@ -51,12 +51,14 @@ class EventStream(StreamingResponse):
 @router.get(
     "/v1/jobs/{job_id}/events",
     response_class=Response,
-    responses={**_DESCRIPTION, **problems(Overloaded)},
+    responses={**_DESCRIPTION, **problems(Expired, Overloaded)},
     summary="Follow one job",
 )
 async def job_events(job_id: str, context: ContextDep, owner: OwnerDep, last_id: LastEventId = None) -> Response:
-    """The job now, then each change, until it is terminal."""
+    """The job now, then each change, until it is terminal, or `deleted` where that happens meanwhile."""
     record = await context.reader.named(owner, job_id)
+    if record.state == "deleted":
+        raise Expired("This job was deleted.")
     subscription = Subscription(context.reader.partition_of(record.id), owner, job=record.id)
     return _stream(context, subscription, owner=owner, job=record.id, batch=None, last_id=last_id)
 

@@ -173,6 +173,14 @@ async def test_a_cancelled_and_a_deleted_job_end_the_stream(story: Story, replic
     assert follower.states(job_id) == ["queued", "cancelled"]
 
 
+async def test_there_is_no_stream_of_a_job_deleted_before(story: Story, replica: Replica) -> None:
+    (job_id,) = await story.submit("a.jpg")
+    await story.finish(job_id)
+    assert (await replica.client.delete(f"/v1/jobs/{job_id}")).json()["state"] == "deleted"
+    answer = await replica.client.get(f"/v1/jobs/{job_id}/events")
+    assert (answer.status_code, answer.json()["code"]) == (410, "expired")
+
+
 async def test_a_quiet_stream_is_kept_alive(story: Story, replica: Replica) -> None:
     (job_id,) = await story.submit("a.jpg")
     async with follow(replica, f"/v1/jobs/{job_id}/events") as follower:
