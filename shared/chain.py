@@ -67,7 +67,9 @@ def _one(text: str) -> FilterSpec:
 
 def _check_name(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise UnknownFilter(f"{name!r} is not the name of a filter.", filter=str(name))
+        # `crop:x=1,y=2`: the comma began another filter.
+        hint = " Parameters follow their filter behind colons: crop:x=1:y=2." if "=" in str(name) else ""
+        raise UnknownFilter(f"{name!r} is not the name of a filter.{hint}", filter=str(name))
     return name
 
 

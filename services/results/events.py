@@ -57,7 +57,8 @@ class EventStream(StreamingResponse):
 async def job_events(job_id: str, context: ContextDep, owner: OwnerDep, last_id: LastEventId = None) -> Response:
     """The job now, then each change, until it is terminal, or `deleted` where that happens meanwhile."""
     record = await context.reader.named(owner, job_id)
-    if record.state == "deleted":
+    # Who comes back to a stream is told of it there, as on one that stayed open.
+    if record.state == "deleted" and last_id is None:
         raise Expired("This job was deleted.")
     subscription = Subscription(context.reader.partition_of(record.id), owner, job=record.id)
     return _stream(context, subscription, owner=owner, job=record.id, batch=None, last_id=last_id)

@@ -1,6 +1,7 @@
 """The two written forms of a chain say the same, and any other text is refused by name."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +32,8 @@ def test_any_text_is_a_chain_or_is_refused_by_name(text: str) -> None:
     except (InvalidParameter, UnknownFilter):
         return
     assert all(spec["name"] for spec in chain)
+
+
+def test_a_comma_in_place_of_a_colon_is_explained() -> None:
+    with pytest.raises(UnknownFilter, match="behind colons"):
+        parse_chain("crop:x=1,y=2")
