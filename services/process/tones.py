@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 @kernel("void(uint8[::1], uint8, uint8, uint8, uint8)")
 def _shift(samples: Pixels, flip: Scalar, low: Scalar, high: Scalar, shift: Scalar) -> None:
-    """The flipped x (x ^ flip), limited to low … high, + shift modulo 256, on N samples in place."""
+    """The flipped x (x ^ flip), limited to low … high, + shift modulo 256, on N uint8 samples in place."""
     for i in range(samples.size):
         samples[i] = np.uint8(min(max(np.uint8(samples[i] ^ flip), low), high) + shift)
 
@@ -53,7 +53,7 @@ def _shift(samples: Pixels, flip: Scalar, low: Scalar, high: Scalar, shift: Scal
 def _fixed(
     samples: Pixels, flip: Scalar, coarse: Scalar, fine: Scalar, low: Scalar, high: Scalar, offset: Scalar
 ) -> None:
-    """The flipped x times (coarse + fine / 256) / 128, + offset / 128, rounded down, on N samples in place.
+    """The flipped x times (coarse + fine / 256) / 128, + offset / 128, rounded down, on N uint8 samples in place.
 
     The product is limited to low … high, so that the sum stays in its 16 bits and the result in its 8.
     """
@@ -65,7 +65,7 @@ def _fixed(
 
 @kernel("void(uint8[::1], float32, float32, float32, float32)")
 def _line(samples: Pixels, gain: Scalar, offset: Scalar, low: Scalar, high: Scalar) -> None:
-    """floor(gain · x + offset), limited to low … high, on N samples in place."""
+    """floor(gain · x + offset), limited to low … high, on N uint8 samples in place."""
     for i in range(samples.size):
         value = min(max(np.float32(samples[i]) * gain + offset, low), high)
         samples[i] = np.uint8(max(np.int32(0), min(np.int32(value), np.int32(255))))

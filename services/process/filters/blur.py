@@ -45,7 +45,7 @@ class Blur(Parameters):
 
 @kernel("void(uint8[::1], int64[::1], int64, uint16[::1], uint16[::1])")
 def _sum_columns(source: Pixels, rows: Pixels, stride: int, weights: Pixels, sums: Pixels) -> None:
-    """The weighted sum of nine rows of `stride` samples that start at `rows`: at most 255·256, so 16 bits hold it."""
+    """The weighted sum of nine rows of `stride` uint8 samples that start at `rows`, 255·256 at most."""
     w0, w1, w2, w3, w4 = weights[0], weights[1], weights[2], weights[3], weights[4]
     r0 = source[rows[0] : rows[0] + stride]
     r1 = source[rows[1] : rows[1] + stride]
@@ -70,7 +70,7 @@ def _sum_columns(source: Pixels, rows: Pixels, stride: int, weights: Pixels, sum
 
 @kernel("void(uint16[::1], int64, int64, uint16[::1], uint8[::1])")
 def _sum_rows(sums: Pixels, stride: int, channels: int, weights: Pixels, out: Pixels) -> None:
-    """The weighted sum of nine neighbours along one row of sums that starts at _LINE, over 2¹⁶, rounded half up."""
+    """The weighted sum of nine neighbours in a row of uint16 sums, which starts at _LINE, over 2¹⁶, rounded half up."""
     w0, w1, w2 = np.uint32(weights[0]), np.uint32(weights[1]), np.uint32(weights[2])
     w3, w4 = np.uint32(weights[3]), np.uint32(weights[4])
     c0 = sums[_LINE - 4 * channels : _LINE - 4 * channels + stride]
@@ -95,10 +95,10 @@ def _sum_rows(sums: Pixels, stride: int, channels: int, weights: Pixels, out: Pi
 
 @kernel("void(uint8[::1], int64, int64, int64, uint16[::1], uint8[::1])")
 def _blur(source: Pixels, height: int, width: int, channels: int, weights: Pixels, target: Pixels) -> None:
-    """H·W·C samples to as many: a symmetric 9×9 blur with weights w₀…w₄ in 1/256 (w₄ in the middle).
+    """H·W·C uint8 samples to as many: a symmetric 9×9 blur with weights w₀…w₄ in 1/256 (w₄ in the middle).
 
     Both sides have at least 5 pixels; the border is reflected (101). Columns are summed first and without loss, then
-    rows, and the sum is rounded once: OpenCV's fixed-point blur in another order.
+    rows, and the sum is rounded once: OpenCV's fixed-point blur (its `fixedSmoothInvoker`) in another order.
     """
     stride = width * channels
     sums = np.empty(_LINE + stride + 4 * channels, np.uint16)

@@ -149,7 +149,7 @@ def _grow(marks: Pixels, wide: int) -> None:
 
 @kernel("void(uint8[::1], int64, int64, int16, int16, uint8[::1])")
 def _canny(grey: Pixels, height: int, width: int, low: int, high: int, target: Pixels) -> None:
-    """H·W grey samples to as many, 255 on outlines and 0 elsewhere: Canny with the L1 norm, as OpenCV has it.
+    """H·W grey uint8 samples to as many, 255 on outlines and 0 elsewhere: Canny with the L1 norm, as OpenCV has it.
 
     Source: J. Canny, "A computational approach to edge detection", 1986. Outside the picture gradients are 0.
     """

@@ -17,7 +17,7 @@ class Emboss(Parameters):
 
 @kernel("void(uint8[::1], int64, int64, int64, int16)")
 def _emboss(pixels: Pixels, height: int, width: int, channels: int, amount: Scalar) -> None:
-    """H·W·C samples in place: e + amount · (2(i - a) + (f - d) + (h - b)) in the neighbourhood a b c, d e f, g h i.
+    """H·W·C uint8 samples in place: e + amount · (2(i - a) + (f - d) + (h - b)) in a neighbourhood abc, def, ghi.
 
     Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, as
     the one below: it completes the row above it, and what it adds to the two after it is carried on, f - d and e + 2d.
@@ -65,7 +65,10 @@ def _emboss(pixels: Pixels, height: int, width: int, channels: int, amount: Scal
 
 @area(Emboss)
 def emboss(pixels: Pixels, parameters: Emboss) -> Pixels:
-    """Exactly OpenCV's filter2D with [-2a -a 0; -a 1 a; 0 a 2a], border reflected (101); in place where it can."""
+    """Exactly OpenCV's filter2D with [-2a -a 0; -a 1 a; 0 a 2a], border reflected (101); in place where it can.
+
+    H×W or H×W×3 uint8. Source: a correlation as filter2D defines it, the relief of the recipe that Darkroom replaces.
+    """
     height, width = pixels.shape[:2]
     a = parameters.amount
     if min(height, width) < 2:

@@ -13,7 +13,7 @@ class Grayscale(Parameters):
 
 @kernel("void(uint8[::1], uint8[::1])")
 def _grey(source: Pixels, target: Pixels) -> None:
-    """3N samples, BGR, to N: (3735 B + 19235 G + 9798 R + 2¹⁴) >> 15, as OpenCV's BGR2GRAY computes it.
+    """3N uint8 samples, BGR, to N: (3735 B + 19235 G + 9798 R + 2¹⁴) >> 15, as OpenCV's BGR2GRAY computes it.
 
     In 16 bits: 3735 = 15·256 - 105, 19235 = 75·256 + 35 and 9798 = 38·256 + 70, and the low parts are all multiples
     of 35 that add up to 0. So with low = 35·((G - B) + 2(R - B)) and high = 15 B + 75 G + 38 R the result is
@@ -45,7 +45,7 @@ def _grey(source: Pixels, target: Pixels) -> None:
 
 @colour(Grayscale)
 def grayscale(pixels: Pixels, _: Grayscale) -> Pixels:
-    """H×W×3 BGR to H×W grey, exactly as OpenCV's BGR2GRAY; grey stays as it is."""
+    """H×W×3 uint8 in BGR to H×W grey, exactly as OpenCV's BGR2GRAY; grey stays as it is."""
     if pixels.ndim == 2:
         return pixels
     target = np.empty(pixels.shape[:2], np.uint8)

@@ -29,7 +29,7 @@ _MATRIX = np.array([[131, 534, 272], [168, 686, 349], [189, 769, 393]], dtype=np
 
 @kernel("void(uint8[::1], uint8[::1])")
 def _full(source: Pixels, target: Pixels) -> None:
-    """3N samples to as many, full strength.
+    """3N uint8 samples, BGR, to as many: `_MATRIX` in full strength.
 
     Results lie a thousandth apart, so half of one (.00025 more than .5) as the bias rounds half up in spite of the
     error of float32, which is below .0001; a test runs all 2²⁴ colours.
@@ -65,7 +65,7 @@ def _full(source: Pixels, target: Pixels) -> None:
 
 @kernel("void(uint8[::1], int32[:, ::1], uint8[::1])")
 def _mixed(source: Pixels, weights: Pixels, target: Pixels) -> None:
-    """3N samples to as many, any strength: 3×3 weights in hundred-thousandths, whole numbers, so exact."""
+    """3N uint8 samples, BGR, to as many: 3×3 int64 weights in hundred-thousandths, whole numbers, so exact."""
     for i in range(source.size // 3):
         b = np.int32(source[3 * i])
         g = np.int32(source[3 * i + 1])
@@ -79,7 +79,8 @@ def _mixed(source: Pixels, weights: Pixels, target: Pixels) -> None:
 def sepia(pixels: Pixels, parameters: Sepia) -> Pixels:
     """The sepia matrix mixed with the identity, in exact thousandths, rounded half up, saturated, in place.
 
-    Returns H×W×3; grey becomes a picture of its own.
+    H×W×3 uint8 in BGR; grey (H×W) becomes such a picture of its own. Source of the matrix: W3C, Filter Effects Module
+    Level 1, `sepia(1)`.
     """
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)

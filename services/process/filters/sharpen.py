@@ -17,7 +17,7 @@ class Sharpen(Parameters):
 
 @kernel("void(uint8[::1], int64, int64, int64, int16)")
 def _sharpen(pixels: Pixels, height: int, width: int, channels: int, amount: Scalar) -> None:
-    """H·W·C samples in place: e + amount · (4e - b - d - f - h), where b, d, f, h are above, left, right and below.
+    """H·W·C uint8 samples in place: e + amount · (4e - b - d - f - h), with b above, d left, f right and h below.
 
     Both sides have at least 2 pixels; the border is reflected (101). All sums fit in 16 bits. A row is read once, as
     the one below: it completes the row above it, and its 4e - b - d - f is carried on to its own turn. A round before
@@ -61,7 +61,10 @@ def _sharpen(pixels: Pixels, height: int, width: int, channels: int, amount: Sca
 
 @area(Sharpen)
 def sharpen(pixels: Pixels, parameters: Sharpen) -> Pixels:
-    """Exactly OpenCV's filter2D with [0 -a 0; -a 1+4a -a; 0 -a 0], border reflected (101); in place where it can."""
+    """Exactly OpenCV's filter2D with [0 -a 0; -a 1+4a -a; 0 -a 0], border reflected (101); in place where it can.
+
+    H×W or H×W×3 uint8. Source: a correlation as filter2D defines it; the picture less its Laplacian.
+    """
     height, width = pixels.shape[:2]
     a = parameters.amount
     if min(height, width) < 2:
