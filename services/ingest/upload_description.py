@@ -126,7 +126,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         **_TEXT,
         "format": "uri",
         "description": "http or https URL that is told when a job has ended.",
-        "examples": ["http://127.0.0.1:9000/developed"],
+        "examples": ["https://example.com/developed"],
     },
     "batch": {
         **_TEXT,
@@ -138,7 +138,8 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "type": "integer",
         "minimum": 1,
         "maximum": MOST_EXPECTED,
-        "description": "How many jobs the batch will have in all; goes with batch.",
+        "description": "How many jobs the batch will have in all; goes with batch. Of several requests the highest "
+        "number counts; a batch may get more jobs than that, and is complete when all have ended.",
         "examples": [200],
     },
     "url": {
