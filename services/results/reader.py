@@ -1,6 +1,7 @@
 """Reading jobs and batches as their owner may see them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,18 +59,24 @@ class Reader:
         """The record that a caller names, whose own `id` is then the one to use. Raises NotFound or Expired.
 
         A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not
-        known means the job of the low-priority stream.
+        known means the job of the low-priority stream, unless its own entry waits to be recorded.
         """
-        names = [name for name in (job_id, keys.bulk_twin(job_id)) if name is not None]
-        for name in names:
-            try:
-                return await self.job(owner, name)
-            except NotFound:
-                continue
+        try:
+            return await self.job(owner, job_id)
+        except NotFound:
+            twin = keys.bulk_twin(job_id)
+        if twin is not None and not await self._waits(job_id):
+            with suppress(NotFound):
+                return await self.job(owner, twin)
         index = keys.index(self.partition_of(job_id), owner)
-        if any([await self.redis.zscore(index, name) is not None for name in names]):
+        if any([await self.redis.zscore(index, name) is not None for name in (job_id, twin or job_id)]):
             raise Expired("This job ended longer ago than jobs are kept.")
         raise NotFound("There is no such job.")
+
+    async def _waits(self, job_id: str) -> bool:
+        """Whether the entry that a job is named after is in the normal stream."""
+        partition, entry_id = job_id.split("-", 1)
+        return bool(await self.redis.xrange(keys.uploaded(int(partition)), min=entry_id, max=entry_id, count=1))
 
     async def jobs(self, owner: str, partition: int, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Many records of one partition in the order asked for; none where there is none for this owner."""

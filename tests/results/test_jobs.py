@@ -67,6 +67,15 @@ async def test_a_bulk_job_is_found_by_its_entry_on_every_path(story: Story, http
     assert (await http.get(f"/v1/jobs/0-{entry}")).json()["id"] == f"0-{entry}", "the job of exactly that id goes first"
 
 
+async def test_a_job_that_waits_to_be_recorded_is_not_mistaken_for_a_bulk_one(
+    story: Story, http: httpx.AsyncClient
+) -> None:
+    await story.project(failed(upload("0-bulk-1795496941042-0")))
+    await story.redis.xadd(keys.uploaded(0), {"data": "{}"}, id="1795496941042-0")
+    assert (await http.get("/v1/jobs/0-1795496941042-0")).status_code == 404
+    assert (await http.delete("/v1/jobs/0-1795496941042-0")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "job_id", ["0-nothing", "0-1795496941042-0", "7-elsewhere", "nonsense", "0-%2e%2e", "0-" + "x" * 65]
 )

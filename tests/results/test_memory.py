@@ -47,7 +47,7 @@ async def many_jobs(story: Story, number: int) -> None:
 
 async def retention_passes(story: Story, blob_url: str, redis_url: str) -> None:
     """What expires has expired, and the janitor made its rounds; one of them looks at 50,000 jobs at most."""
-    created = int((time.time() - 86_400) * 1000)
+    created = int((time.time() - 3 * 86_400) * 1000)
     index = keys.index(0, "local")
     pipeline = story.redis.pipeline(transaction=False)
     async for key in story.redis.scan_iter(count=1000):
