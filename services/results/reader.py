@@ -61,15 +61,15 @@ class Reader:
         A publisher knows the id of its entry from XADD, whichever stream that was on: `{p}-<entry id>` that is not
         known means the job of the low-priority stream, unless its own entry waits to be recorded.
         """
-        try:
+        with suppress(NotFound):
             return await self.job(owner, job_id)
-        except NotFound:
-            twin = keys.bulk_twin(job_id)
+        names, twin = [job_id], keys.bulk_twin(job_id)
         if twin is not None and not await self._waits(job_id):
             with suppress(NotFound):
                 return await self.job(owner, twin)
+            names.append(twin)
         index = keys.index(self.partition_of(job_id), owner)
-        if any([await self.redis.zscore(index, name) is not None for name in (job_id, twin or job_id)]):
+        if any([await self.redis.zscore(index, name) is not None for name in names]):
             raise Expired("This job ended longer ago than jobs are kept.")
         raise NotFound("There is no such job.")
 
