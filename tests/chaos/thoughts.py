@@ -101,7 +101,9 @@ class Thoughts:
             return "queued"
         if answer.status_code == httpx.codes.GONE:
             return "deleted"
-        return str(answer.raise_for_status().json()["state"])
+        document = answer.raise_for_status().json()
+        # A bulk job whose entry has the same id answers for one that is not recorded yet, by its own name.
+        return str(document["state"]) if path.endswith(f"/{document['id']}") else "queued"
 
     async def _ask(self, client: httpx.AsyncClient, method: str, path: str) -> httpx.Response | None:
         """The answer of any results service; none, after a pause, when it is not known what came of it."""
