@@ -69,8 +69,12 @@ class Reader:
                 return await self.job(owner, twin)
             names.append(twin)
         index = keys.index(self.partition_of(job_id), owner)
-        if any([await self.redis.zscore(index, name) is not None for name in names]):
-            raise Expired("This job ended longer ago than jobs are kept.")
+        for name in names:
+            if await self.redis.zscore(index, name) is not None:
+                # It may have been recorded just now, after it was looked for.
+                with suppress(NotFound):
+                    return await self.job(owner, name)
+                raise Expired("This job ended longer ago than jobs are kept.")
         raise NotFound("There is no such job.")
 
     async def _waits(self, job_id: str) -> bool:
